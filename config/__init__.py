@@ -1,0 +1,1 @@
+"""Settings, the clock, bilingual text, and the shipped defaults."""

@@ -1,0 +1,55 @@
+"""What a device said, once its bytes are parsed: the types everything behind the gateway works on."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A known device with what its readings need: where it belongs and what it watches.
+
+    `asset_class` is None for a kiosk. `attributes` are the asset's overlaid with the device's own.
+    """
+
+    community_id: int
+    device_id: int
+    community: str
+    code: str
+    profile: str
+    asset_id: int | None
+    asset_class: str | None
+    attributes: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.community_id, self.device_id
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one signal at one moment (event time). Booleans are 0 / 1, enumerations their position."""
+
+    signal: str
+    ts: datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a moment, by its canonical code."""
+
+    code: str
+    ts: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """All that one accepted message said about one device, oldest first, and when we received it."""
+
+    device: Device
+    received_at: datetime
+    readings: tuple[Reading, ...] = ()
+    events: tuple[Event, ...] = ()
+    online: bool | None = None

@@ -1,0 +1,28 @@
+"""What the rules found, in the form the rest of the house acts on."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from rules.book import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmChange:
+    """One change of one alarm, already stored in the same transaction.
+
+    `raised`: a new alarm; `page` says whether people are to be told now (not for findings about the past).
+    `paged`: an alarm raised earlier without telling anybody turned out to be still true: tell people now.
+    `cleared`: the alarm ended at `at` (event time).
+    """
+
+    kind: Literal["raised", "paged", "cleared"]
+    alarm_id: int
+    community_id: int
+    device_id: int
+    asset_id: int
+    rule: "Rule"
+    at: datetime
+    page: bool
+    facts: dict[str, Any]
