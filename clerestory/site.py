@@ -1,0 +1,46 @@
+"""One running installation: its database, its broker and its clock, opened and closed in one place."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from psycopg_pool import AsyncConnectionPool
+
+from config.clock import Clock
+from config.settings import Settings
+from gateway.broker import open_broker
+from storage.embedded import EmbeddedPostgres
+from storage.migrate import migrate
+from storage.pool import open_pool
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What every process of an installation needs. `mqtt_url` is empty where no broker was asked for."""
+
+    settings: Settings
+    clock: Clock
+    pool: AsyncConnectionPool
+    database_url: str
+    mqtt_url: str
+
+
+@asynccontextmanager
+async def open_site(settings: Settings, clock: Clock, *, broker: bool = True) -> AsyncIterator[Site]:
+    """Open the site the settings describe, migrated; where an address is not set, run our own server.
+
+    Our own servers live below the data directory and stop with us, in the opposite order.
+    """
+    async with AsyncExitStack() as stack:
+        database_url = settings.database_url
+        if database_url is None:
+            server = await stack.enter_async_context(EmbeddedPostgres(settings.data_dir / "postgres"))
+            database_url = server.url
+        await asyncio.to_thread(migrate, database_url)
+        pool = await stack.enter_async_context(open_pool(database_url))
+        mqtt_url = settings.mqtt_url or ""
+        if broker and not mqtt_url:
+            own = await stack.enter_async_context(open_broker(settings.data_dir / "broker"))
+            mqtt_url = own.url
+        yield Site(settings, clock, pool, database_url, mqtt_url)
