@@ -1,0 +1,39 @@
+-- What residents asked: repair, complaint or enquiry, in one object with one first-contact owner.
+
+CREATE TABLE ticket (
+    id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    community_id int         NOT NULL REFERENCES community,
+    number       text        NOT NULL UNIQUE,
+    kind         text        NOT NULL CHECK (kind IN ('repair', 'complaint', 'enquiry')),
+    channel      text        NOT NULL CHECK (channel IN ('page', 'phone', 'front_desk')),
+    unit_id      int         NOT NULL REFERENCES unit,
+    party_id     int         NOT NULL REFERENCES party,
+    bill_id      bigint      REFERENCES bill,              -- "I disagree with this line"
+    line         smallint,
+    body         text        NOT NULL CHECK (body <> ''),
+    owner_id     int         REFERENCES account,           -- whoever took it first follows it to the end
+    opened_at    timestamptz NOT NULL,
+    respond_by   timestamptz NOT NULL,                     -- first answer
+    answered_at  timestamptz,
+    closed_at    timestamptz,
+    satisfaction smallint    CHECK (satisfaction BETWEEN 1 AND 5),
+    FOREIGN KEY (bill_id, line) REFERENCES bill_line,
+    CHECK (answered_at IS NULL OR owner_id IS NOT NULL),
+    CHECK (closed_at IS NULL OR answered_at IS NOT NULL),
+    CHECK (satisfaction IS NULL OR closed_at IS NOT NULL)
+);
+CREATE INDEX ticket_party ON ticket (party_id, opened_at DESC);
+CREATE INDEX ticket_waiting ON ticket (community_id, respond_by) WHERE closed_at IS NULL;
+
+-- The conversation; an entry with an order says that work was opened for it.
+CREATE TABLE ticket_entry (
+    id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ticket_id  bigint      NOT NULL REFERENCES ticket,
+    account_id int         NOT NULL REFERENCES account,
+    at         timestamptz NOT NULL,
+    text       text        NOT NULL CHECK (text <> ''),
+    order_id   bigint      REFERENCES work_order
+);
+CREATE INDEX ticket_entry_ticket ON ticket_entry (ticket_id, id);
+CREATE TRIGGER ticket_entry_immutable BEFORE UPDATE OR DELETE ON ticket_entry
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
