@@ -1,0 +1,1 @@
+"""Alarms, plans and requests become work that gets done: orders, offers, deadlines, maintenance records."""

@@ -1,0 +1,127 @@
+"""The checklist of an order: what must be looked at or measured, and whether the answers will do. Pure."""
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from config.text import Text
+
+REMARK_MAX = 2000
+
+
+class CheckItem(BaseModel):
+    """One thing to check. `number` has a range; `yes_no` expects `expected`; `text` wants words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+    label: Text
+    type: Literal["number", "yes_no", "text"] = "yes_no"
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    expected: bool = True
+    required: bool = True
+
+    @model_validator(mode="after")
+    def _range_belongs_to_numbers(self) -> "CheckItem":
+        if self.type != "number" and (self.minimum is not None or self.maximum is not None):
+            raise ValueError(f"minimum/maximum belong to type number, not {self.type}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
+        return self
+
+
+class CheckAnswer(BaseModel):
+    """What the technician found for one item."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    code: str
+    value: bool | float | str | None = None
+    remark: Annotated[str, Field(max_length=REMARK_MAX)] = ""
+
+
+_ITEMS = TypeAdapter(tuple[CheckItem, ...])
+
+
+def read_items(stored: Any) -> tuple[CheckItem, ...]:  # noqa: ANN401 - JSON as it comes from the database
+    """Parse a checklist as kept in a plan, a rule or an order."""
+    return _ITEMS.validate_python(stored)
+
+
+def dump_items(items: Iterable[CheckItem]) -> list[dict[str, Any]]:
+    """Write a checklist in the form an order keeps."""
+    return [item.model_dump(mode="json") for item in items]
+
+
+def range_text(item: CheckItem) -> Text | None:
+    """Say the range of a number in words; None where there is none."""
+    unit = f" {item.unit}" if item.unit else ""
+    match (item.minimum, item.maximum):
+        case (None, None):
+            return None
+        case (low, None):
+            return Text(zh=f"不小于 {low:g}{unit}", en=f"at least {low:g}{unit}")
+        case (None, high):
+            return Text(zh=f"不大于 {high:g}{unit}", en=f"at most {high:g}{unit}")
+        case (low, high):
+            return Text(zh=f"{low:g}–{high:g}{unit}", en=f"{low:g}–{high:g}{unit}")
+
+
+def faults(items: Iterable[CheckItem], answers: Iterable[CheckAnswer]) -> dict[str, Text]:
+    """Name what keeps the checklist from being complete, by item code; empty where all is answered."""
+    given = list(answers)
+    by_code: Mapping[str, CheckAnswer] = {answer.code: answer for answer in given}
+    found: dict[str, Text] = {}
+    if len(by_code) != len(given):
+        found["answers"] = Text(zh="同一项目填写了两次", en="an item is answered twice")
+    known = {item.code: item for item in items}
+    for code in by_code.keys() - known.keys():
+        found[code] = Text(zh=f"检查表没有“{code}”这一项", en=f"the checklist has no item {code}")
+    for code, item in known.items():
+        fault = _fault(item, by_code.get(code))
+        if fault is not None:
+            found[code] = fault
+    return found
+
+
+def in_range(item: CheckItem, value: bool | float | str | None) -> bool:  # noqa: FBT001 - the answer itself
+    """Whether a value is as it should be, so that no remark is needed."""
+    match value:
+        case bool():
+            return item.type == "yes_no" and value == item.expected
+        case int() | float():
+            above = item.minimum is None or value >= item.minimum
+            return item.type == "number" and above and (item.maximum is None or value <= item.maximum)
+        case str():
+            return item.type == "text" and value.strip() != ""
+    return False
+
+
+def _fault(item: CheckItem, answer: CheckAnswer | None) -> Text | None:
+    name = item.label
+    remark = answer.remark.strip() if answer else ""
+    if answer is None or answer.value is None or answer.value == "":
+        if remark or not item.required:
+            return None
+        return Text(zh=f"“{name.zh}”未填写，也无备注", en=f"“{name.en}” has neither a value nor a remark")
+    if isinstance(answer.value, float) and not isfinite(answer.value):
+        return Text(zh=f"“{name.zh}”的值不是有限的数", en=f"“{name.en}” is not a finite number")
+    wanted = {"number": (int, float), "yes_no": (bool,), "text": (str,)}[item.type]
+    if not isinstance(answer.value, wanted) or (item.type == "number" and isinstance(answer.value, bool)):
+        return Text(
+            zh=f"“{name.zh}”的值 {answer.value!r} 类型不对，应为 {item.type}",
+            en=f"“{name.en}” = {answer.value!r} is not a {item.type} value",
+        )
+    if in_range(item, answer.value) or remark:
+        return None
+    span = range_text(item)
+    if span is not None:
+        return Text(
+            zh=f"“{name.zh}” = {answer.value:g} 超出 {span.zh}，请备注原因",
+            en=f"“{name.en}” = {answer.value:g} is outside {span.en}; say why in a remark",
+        )
+    return Text(zh=f"“{name.zh}”不合格，请备注原因", en=f"“{name.en}” is not right; say why in a remark")

@@ -1,0 +1,100 @@
+"""Named refusals of the dispatch room; each carries its data and says in zh and en what would be right."""
+
+from config.text import Text
+from dispatch.status import STATUS_LABELS, Status
+
+
+class DispatchRefusal(Exception):
+    """Something asked of a work order that cannot be done. `text` can be shown to a person."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.en)
+        self.text = text
+
+
+class NoSuchOrder(DispatchRefusal):
+    """No work order has this id."""
+
+    def __init__(self, order_id: int) -> None:
+        super().__init__(Text(zh=f"没有编号为 {order_id} 的工单", en=f"there is no work order {order_id}"))
+        self.order_id = order_id
+
+
+class IllegalMove(DispatchRefusal):
+    """The order's status does not allow the move; somebody else may have been faster."""
+
+    def __init__(self, order_id: int, before: Status, after: Status) -> None:
+        was, to = STATUS_LABELS[before], STATUS_LABELS[after]
+        super().__init__(
+            Text(
+                zh=f"工单现为“{was.zh}”，不能变为“{to.zh}”",
+                en=f"the order is {was.en}; it cannot become {to.en} from there",
+            )
+        )
+        self.order_id = order_id
+        self.before: Status = before
+        self.to: Status = after
+
+
+class NotYours(DispatchRefusal):
+    """A technician tried to move an order that somebody else holds."""
+
+    def __init__(self, order_id: int) -> None:
+        super().__init__(
+            Text(
+                zh="这张工单现由他人负责",
+                en="somebody else holds this order; only they or the office move it",
+            )
+        )
+        self.order_id = order_id
+
+
+class OfferGone(DispatchRefusal):
+    """The offer was answered, withdrawn or ran out before this tap arrived."""
+
+    def __init__(self, order_id: int, text: Text) -> None:
+        super().__init__(text)
+        self.order_id = order_id
+
+
+class RequestReused(DispatchRefusal):
+    """A request id that already named one move came back asking for another."""
+
+    def __init__(self, order_id: int, request_id: str) -> None:
+        super().__init__(
+            Text(
+                zh=f"请求编号 {request_id} 已用于另一操作，请刷新后重试",
+                en=f"request {request_id} already named another move of this order; reload and try again",
+            )
+        )
+        self.order_id = order_id
+        self.request_id = request_id
+
+
+class BadField(DispatchRefusal):
+    """A value that cannot be taken: names the field, the value and what would be right."""
+
+    def __init__(self, field: str, value: object, right: Text) -> None:
+        super().__init__(
+            Text(zh=f"{field} = {value!r}：{right.zh}", en=f"{field} = {value!r}: {right.en}"),
+        )
+        self.field = field
+        self.value = value
+        self.right = right
+
+
+class BadPhoto(DispatchRefusal):
+    """A file that is no photo we can keep."""
+
+
+class ChecklistIncomplete(DispatchRefusal):
+    """Completing needs every item answered, and a remark for each value out of its range."""
+
+    def __init__(self, faults: "dict[str, Text]") -> None:
+        super().__init__(
+            Text(
+                zh="检查表未完成：" + "；".join(text.zh for text in faults.values()),
+                en="the checklist is not complete: " + "; ".join(text.en for text in faults.values()),
+            )
+        )
+        self.faults = faults
