@@ -50,6 +50,9 @@ CREATE TABLE plan (
     UNIQUE (community_id, code)
 );
 
+-- The number people read; gaps do not matter, a repeat would.
+CREATE SEQUENCE work_order_number;
+
 CREATE TABLE work_order (
     id               bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     community_id     int         NOT NULL REFERENCES community,
@@ -85,8 +88,14 @@ CREATE TABLE work_order (
     clock            text        NOT NULL DEFAULT 'around_the_clock'
                          CHECK (clock IN ('around_the_clock', 'business_hours')),
     paused_at        timestamptz,                       -- on hold with a reason that stops the clocks
-    escalation_step  int         NOT NULL DEFAULT 0,
-    escalated_at     timestamptz,
+    held_at          timestamptz,                       -- on hold since
+    hold_reason      text,
+    settled_at       timestamptz,                       -- completed, then verified, at
+    merged_into      bigint      REFERENCES work_order,
+    escalation_cause text        CHECK (escalation_cause IN (
+                         'unaccepted', 'arrive', 'progress', 'complete', 'hold', 'verify')),
+    escalation_step  int         NOT NULL DEFAULT 0,    -- rungs of the ladder already climbed
+    escalated_at     timestamptz,                       -- when the ladder began
     escalation_zh    text        NOT NULL DEFAULT '',
     escalation_en    text        NOT NULL DEFAULT '',
     due_at           timestamptz,                       -- when the worker looks again
@@ -94,7 +103,10 @@ CREATE TABLE work_order (
     CONSTRAINT nothing_waits_for_ever CHECK (
         due_at IS NOT NULL OR status IN ('completed', 'verified', 'closed', 'cancelled', 'merged')),
     CONSTRAINT accepted_has_assignee CHECK (
-        assignee_id IS NOT NULL OR status NOT IN ('accepted', 'en_route', 'in_progress', 'on_hold', 'completed'))
+        assignee_id IS NOT NULL OR status NOT IN ('accepted', 'en_route', 'in_progress', 'on_hold', 'completed')),
+    CONSTRAINT held_has_reason CHECK ((status = 'on_hold') = (hold_reason IS NOT NULL)),
+    CONSTRAINT only_held_is_paused CHECK (paused_at IS NULL OR status = 'on_hold'),
+    CONSTRAINT merged_into_another CHECK ((status = 'merged') = (merged_into IS NOT NULL) AND merged_into <> id)
 );
 -- One live work order per alarm.
 CREATE UNIQUE INDEX work_order_live_alarm ON work_order (alarm_id)
@@ -130,13 +142,17 @@ CREATE TABLE offer (
     offered_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     answered_at timestamptz,
-    reason     text        NOT NULL DEFAULT '',
+    reason_zh  text        NOT NULL DEFAULT '',
+    reason_en  text        NOT NULL DEFAULT '',
+    chosen_by  int,                                            -- account that chose the technician by hand
     why        jsonb       NOT NULL                            -- the explanation kept with the offer: {"zh", "en", …}
 );
 CREATE UNIQUE INDEX offer_live_slot ON offer (order_id, slot) WHERE status = 'offered';
 CREATE UNIQUE INDEX offer_live_staff ON offer (order_id, staff_id) WHERE status = 'offered';
 CREATE UNIQUE INDEX offer_accepted ON offer (order_id, round) WHERE status = 'accepted';
 CREATE INDEX offer_staff ON offer (staff_id) WHERE status = 'offered';
+CREATE INDEX offer_order ON offer (order_id, round);
+CREATE INDEX order_move_order ON order_move (order_id, id);
 
 -- One row per plan, asset and due date: a plan's order is opened once, also after downtime.
 CREATE TABLE plan_run (
@@ -164,7 +180,7 @@ CREATE TABLE maintenance_record (
     id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     community_id int         NOT NULL REFERENCES community,
     seq          bigint      NOT NULL,
-    order_id     bigint      NOT NULL UNIQUE REFERENCES work_order,
+    order_id     bigint      NOT NULL REFERENCES work_order,
     asset_id     int         NOT NULL REFERENCES asset,
     kind         text        NOT NULL,
     staff_id     int         NOT NULL REFERENCES staff,
@@ -172,9 +188,12 @@ CREATE TABLE maintenance_record (
     body         text        NOT NULL,
     prev_hash    text        NOT NULL,
     hash         text        NOT NULL,
+    supersedes   bigint      UNIQUE REFERENCES maintenance_record,  -- a reopened order's record corrects the earlier one
     UNIQUE (community_id, seq),
     UNIQUE (community_id, prev_hash)                     -- a chain does not fork
 );
+-- One record an order; a further one only as the correction of the one before.
+CREATE UNIQUE INDEX maintenance_record_once ON maintenance_record (order_id) WHERE supersedes IS NULL;
 CREATE INDEX maintenance_record_evidence ON maintenance_record (community_id, kind, completed_at);
 CREATE INDEX maintenance_record_asset ON maintenance_record (asset_id, completed_at);
 

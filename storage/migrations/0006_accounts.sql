@@ -40,3 +40,4 @@ CREATE INDEX sign_in_failure_address ON sign_in_failure (address, at);
 
 ALTER TABLE work_order ADD FOREIGN KEY (opened_by) REFERENCES account;
 ALTER TABLE order_move ADD FOREIGN KEY (account_id) REFERENCES account;
+ALTER TABLE offer ADD FOREIGN KEY (chosen_by) REFERENCES account;
