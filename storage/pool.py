@@ -1,0 +1,54 @@
+"""Connections to PostgreSQL, always in UTC."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from psycopg import AsyncConnection, OperationalError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+CONNECT_SECONDS = 10
+
+
+class DatabaseUnreachable(ConnectionError):
+    """The database does not answer; the message says where and why."""
+
+
+def in_utc(url: str) -> str:
+    """The same database, in sessions whose time zone is UTC whatever the server's is."""
+    known = conninfo_to_dict(url)
+    options = f"{known.get('options') or ''} -c timezone=UTC".strip()
+    timeout = known.get("connect_timeout") or CONNECT_SECONDS
+    return make_conninfo(url, options=options, connect_timeout=timeout)
+
+
+def where(url: str) -> str:
+    """The database's address without its password, for messages."""
+    known = conninfo_to_dict(url)
+    host, port = known.get("host") or "the default host", known.get("port") or 5432
+    return f"database {known.get('dbname') or ''} on {host}, port {port}"
+
+
+@asynccontextmanager
+async def open_pool(url: str, *, max_size: int = 8) -> AsyncIterator[AsyncConnectionPool]:
+    """Open a pool; raises `DatabaseUnreachable` at once where nobody answers.
+
+    A connection taken from it is one transaction: it commits when given back, rolls back on an error.
+    """
+    conninfo = in_utc(url)
+    try:
+        # The pool itself would only report that its time ran out, not why.
+        await (await AsyncConnection.connect(conninfo)).close()
+    except OperationalError as error:
+        raise DatabaseUnreachable(f"{where(url)} does not answer: {str(error).strip()}") from error
+    pool = AsyncConnectionPool(
+        conninfo,
+        min_size=1,
+        max_size=max_size,
+        open=False,
+        # After a restart of the database the first user must not find a dead connection.
+        check=AsyncConnectionPool.check_connection,
+        name="clerestory",
+    )
+    async with pool:
+        yield pool

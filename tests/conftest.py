@@ -1,0 +1,149 @@
+"""A real database for every test, copied from a migrated template, and a real broker."""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg_pool import AsyncConnectionPool
+
+from storage.embedded import EmbeddedPostgres
+from storage.migrate import migrate
+from storage.pool import in_utc, open_pool
+from tests.manual_clock import ManualClock
+from tests.mosquitto import Mosquitto, mosquitto_program
+
+GIVEN_SERVER = "CLERESTORY_TEST_DATABASE_URL"
+
+
+class _ServerThread:
+    """Our own server for the whole run, supervised by an event loop of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._server = EmbeddedPostgres(directory)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="postgres")
+        self._stack = AsyncExitStack()
+
+    def start(self) -> str:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._stack.enter_async_context(self._server), self._loop).result(
+            120
+        )
+        return self._server.url
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._stack.aclose(), self._loop).result(120)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def _on(server_url: str, database: str) -> str:
+    return urlsplit(server_url)._replace(path=f"/{database}").geturl()
+
+
+def reachable_tmp_path(factory: pytest.TempPathFactory, name: str) -> Path:
+    """A temporary directory that PostgreSQL's user can reach, too: pytest closes its own to others."""
+    path = factory.mktemp(name)
+    if os.geteuid() == 0:
+        for folder in (path, *path.parents):
+            if folder.stat().st_uid == 0 and folder.is_relative_to(factory.getbasetemp().parent):
+                folder.chmod(0o711)
+    return path
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server: the one named in CLERESTORY_TEST_DATABASE_URL, else our own."""
+    given = os.environ.get(GIVEN_SERVER)
+    if given:
+        yield given
+        return
+    server = _ServerThread(reachable_tmp_path(tmp_path_factory, "postgres") / "data")
+    url = server.start()
+    yield url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template_database(server_url: str) -> Iterator[str]:
+    """The name of a migrated, empty database that nobody may connect to: it is only copied."""
+    name = f"clerestory_test_template_{uuid4().hex[:12]}"
+    with psycopg.connect(in_utc(server_url), autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        migrate(_on(server_url, name))
+        # TimescaleDB's scheduler would connect to it, and a database in use cannot be copied.
+        admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %(name)s",
+            {"name": name},
+        )
+        yield name
+        _drop(admin, name)
+
+
+@pytest.fixture(scope="session")
+def admin(server_url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(in_utc(server_url), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def empty_database_url(server_url: str, admin: psycopg.Connection) -> Iterator[str]:
+    """A database nobody has migrated yet."""
+    name = f"clerestory_test_{uuid4().hex[:12]}"
+    admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield _on(server_url, name)
+    _drop(admin, name)
+
+
+@pytest.fixture
+def database_url(server_url: str, admin: psycopg.Connection, template_database: str) -> Iterator[str]:
+    """A fresh migrated database: the test may commit, race and crash in it."""
+    name = f"clerestory_test_{uuid4().hex[:12]}"
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    admin.execute(copy.format(sql.Identifier(name), sql.Identifier(template_database)))
+    yield _on(server_url, name)
+    _drop(admin, name)
+
+
+def _drop(admin: psycopg.Connection, name: str) -> None:
+    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
+    async with open_pool(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def conn(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """A connection in autocommit: each statement commits, unless inside `async with conn.transaction()`."""
+    async with await psycopg.AsyncConnection.connect(in_utc(database_url), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A real Mosquitto on a free loopback port; see `tests/mosquitto.py`."""
+    program = mosquitto_program()
+    if program is None:
+        pytest.skip("mosquitto is not installed (apt install mosquitto)")
+    running = Mosquitto(tmp_path / "mosquitto", program)
+    running.start()
+    yield running
+    running.stop()
