@@ -72,8 +72,8 @@ async def insert_ticket(
         await cursor.execute(
             """
             WITH next AS (SELECT nextval(pg_get_serial_sequence('ticket', 'id')) AS id)
-            INSERT INTO ticket (id, community_id, number, kind, channel, unit_id, party_id, bill_id, line, body,
-                                opened_at, respond_by)
+            INSERT INTO ticket (id, community_id, number, kind, channel, unit_id, party_id, bill_id, line,
+                                body, opened_at, respond_by)
             OVERRIDING SYSTEM VALUE
             SELECT id, %(community_id)s,
                    'T-' || to_char(%(now)s::timestamptz, 'YYYYMMDD') || '-' || lpad(id::text, 6, '0'),
