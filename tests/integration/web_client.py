@@ -1,0 +1,69 @@
+"""A browser without a screen: signs in, keeps cookies, sends each form's token."""
+
+import re
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from aiohttp import ClientResponse, CookieJar
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application
+from argon2 import PasswordHasher
+
+from web.passwords import Passwords
+
+PASSWORD = "correct horse battery"
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+QUICK_HASH = QUICK.hash(PASSWORD)
+_TOKEN = re.compile(r'<meta name="csrf-token" content="([^"]+)">')
+
+
+def quick_passwords() -> Passwords:
+    """Real argon2 with parameters that cost a test nothing."""
+    return Passwords(QUICK)
+
+
+class Browser:
+    """One reader of a running application."""
+
+    def __init__(self, server: TestServer) -> None:
+        self.client = TestClient(server, cookie_jar=CookieJar(unsafe=True))
+        self.csrf = ""
+
+    async def __aenter__(self) -> Self:
+        await self.client.start_server()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.session.close()
+
+    async def get(self, path: str, **headers: str) -> tuple[int, str]:
+        """Load a page; its token is used by the next form."""
+        async with self.client.get(path, allow_redirects=False, headers=headers) as response:
+            text = await response.text()
+        found = _TOKEN.search(text)
+        if found:
+            self.csrf = found[1]
+        return response.status, text
+
+    async def post(self, path: str, fields: Mapping[str, str], **headers: str) -> ClientResponse:
+        """Send a form; the answer is read whole and redirects are not followed."""
+        data = {"csrf": self.csrf, **fields}
+        async with self.client.post(path, data=data, allow_redirects=False, headers=headers) as response:
+            await response.read()
+        return response
+
+    async def sign_in(self, login: str, password: str = PASSWORD, *, then: str = "/") -> ClientResponse:
+        """Sign in by the form."""
+        await self.get("/sign-in")
+        response = await self.post("/sign-in", {"login": login, "password": password, "next": then})
+        if response.status == 303:
+            await self.get("/account")
+        return response
+
+
+def server_of(app: Application) -> TestServer:
+    """Serve an application on a free loopback port."""
+    return TestServer(app, host="127.0.0.1")

@@ -1,0 +1,82 @@
+"""The application: rooms of pages, put together.
+
+To add a room of pages write `web/ROOM.py` with `routes() -> list[web.RouteDef]`; name it in `rooms()` below.
+
+- Mark each handler with `@require(roles…)` or `@public` (web.access); photos: `@require(…, body=bytes)`.
+- Answer with `page(request, "ROOM/x.html", {…})` (web.render): a whole page, or a part for htmx.
+- `account_of(request)` (web.session) is who asks; `house_of(request)` (web.house) has pool and clock.
+- Refuse with `raise Refusal(404)` or `raise Refusal(409, "sentence")` (web.errors).
+- Templates extend `base.html`, which imports `parts.html` as `ui`; parts for htmx import it themselves
+  (`{% import "parts.html" as ui with context %}`). Stored bilingual text: `{{ order.title[lang] }}`.
+- Say `{{ _("English text") }}`; its Chinese goes into `locale/zh_CN/LC_MESSAGES/ROOM.po`.
+- Every form carries `{{ ui.csrf_field() }}`; htmx and scripts send the token of `<meta name="csrf-token">`.
+- Live: `{% block live %} hx-ext="sse" sse-connect="/events"{% endblock %}`, and in the page
+  `<div hx-get="/part" hx-trigger="sse:order, sse:reconnected">`.
+- A new route belongs into the matrix of tests/integration/test_web_access.py.
+"""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+from psycopg_pool import AsyncConnectionPool
+
+from config.clock import Clock
+from web import auth, events
+from web.access import access_of
+from web.errors import errors
+from web.house import HOUSE, House
+from web.i18n import load_catalogues
+from web.live import Listen, LiveHub
+from web.passwords import Passwords
+from web.security import add_headers, guard
+from web.session import cookies, sessions
+from web.templating import STATIC_DIR, load_templates
+
+
+def rooms() -> list[web.RouteDef]:
+    """Return the routes of every room."""
+    return [*auth.routes(), *events.routes()]
+
+
+def create_app(
+    pool: AsyncConnectionPool,
+    clock: Clock,
+    *,
+    listen: Listen | None = None,
+    passwords: Passwords | None = None,
+    public_url: str = "",
+    behind_proxy: bool = False,
+) -> web.Application:
+    """Build the application; `listen` yields the database's changes for live pages."""
+    catalogues = load_catalogues()
+    app = web.Application(middlewares=[cookies, errors, sessions, guard])
+    app[HOUSE] = House(
+        pool=pool,
+        clock=clock,
+        catalogues=catalogues,
+        templates=load_templates(catalogues),
+        hub=LiveHub(pool, listen),
+        passwords=passwords or Passwords(),
+        secure=public_url.startswith("https://"),
+        behind_proxy=behind_proxy,
+    )
+    for route in rooms():
+        if access_of(route.handler) is None:
+            raise RuntimeError(
+                f"{route.method} {route.path} does not say who may call it: add @require or @public"
+            )
+    app.add_routes(rooms())
+    app.router.add_static("/static/", STATIC_DIR)
+    app.on_response_prepare.append(add_headers)
+    app.cleanup_ctx.append(_live)
+    app.on_shutdown.append(_end_streams)
+    return app
+
+
+async def _live(app: web.Application) -> AsyncIterator[None]:
+    async with app[HOUSE].hub.running():
+        yield
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[HOUSE].hub.close()

@@ -1,0 +1,40 @@
+"""What every handler may use: the pool, the clock, the templates, the live hub."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+from psycopg_pool import AsyncConnectionPool
+
+from config.clock import Clock
+from web.i18n import Catalogues
+from web.live import LiveHub
+from web.passwords import Passwords
+from web.templating import Templates
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts of one web process. `secure` says that people reach us by https."""
+
+    pool: AsyncConnectionPool
+    clock: Clock
+    catalogues: Catalogues
+    templates: Templates
+    hub: LiveHub
+    passwords: Passwords
+    secure: bool
+    behind_proxy: bool
+
+
+HOUSE = web.AppKey("house", House)
+
+
+def house_of(request: web.Request) -> House:
+    """Return the parts this request may use."""
+    return request.app[HOUSE]
+
+
+def now_of(request: web.Request) -> datetime:
+    """Return the moment by the house's clock."""
+    return house_of(request).clock.now()

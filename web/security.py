@@ -1,0 +1,127 @@
+"""What every answer and every change has to pass: headers, roles, body size, CSRF."""
+
+import secrets
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from aiohttp import hdrs, web
+
+from web.access import Handler, access_of
+from web.errors import Refusal
+from web.house import house_of
+from web.render import translator
+from web.session import csrf_of, session_of
+
+_SAFE_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+_FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+CSRF_HEADER: Final = "X-CSRF-Token"
+CSRF_FIELD: Final = "csrf"
+
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
+}
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the protecting headers on every answer, errors and streams too."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.path.startswith("/static/"):
+        response.headers.setdefault(hdrs.CACHE_CONTROL, "public, max-age=31536000, immutable")
+    else:
+        response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+    if house_of(request).secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a request through to its handler only as the handler's access says."""
+    route = request.match_info
+    access = access_of(route.handler)
+    if route.http_exception is not None or access is None:
+        return await handler(request)  # no such page or method: aiohttp's own answer, shown by web.errors
+    session = session_of(request)
+    if access.roles is not None:
+        if session is None:
+            return _to_sign_in(request)
+        if session.account.role not in access.roles:
+            raise Refusal(403)
+    if request.method in _SAFE_METHODS:
+        return await handler(request)
+    if request.content_length is not None and request.content_length > access.body:
+        raise Refusal(413)
+    limited = request.clone(client_max_size=access.body)
+    try:
+        await _check(limited)
+        return await handler(limited)
+    finally:
+        await _close_files(limited)
+
+
+async def _check(request: web.Request) -> None:
+    """Refuse a change whose origin or token is not ours."""
+    if not _same_origin(request):
+        raise Refusal(403)
+    token = request.headers.get(CSRF_HEADER, "")
+    if not token and request.content_type in _FORM_TYPES:
+        field = (await request.post()).get(CSRF_FIELD, "")
+        token = field if isinstance(field, str) else ""
+    if not token or not secrets.compare_digest(token.encode(), csrf_of(request).encode()):
+        raise Refusal(
+            403, translator(request).gettext("This form is out of date. Load the page again and repeat.")
+        )
+
+
+async def _close_files(request: web.Request) -> None:
+    """Close the uploaded files; aiohttp itself closes only those of a request that was not copied."""
+    if request.content_type == "multipart/form-data" and request.content.at_eof():
+        for field in (await request.post()).values():
+            if isinstance(field, web.FileField):
+                field.file.close()
+
+
+def _same_origin(request: web.Request) -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get(hdrs.ORIGIN)
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def _to_sign_in(request: web.Request) -> web.StreamResponse:
+    if "HX-Request" in request.headers or request.method not in _SAFE_METHODS:
+        return web.Response(status=401, headers={"HX-Redirect": "/sign-in"})
+    if request.path == "/":
+        return web.Response(status=303, headers={hdrs.LOCATION: "/sign-in"})
+    return web.Response(
+        status=303, headers={hdrs.LOCATION: f"/sign-in?next={quote(request.path_qs, safe='')}"}
+    )
+
+
+def safe_next(value: str | None) -> str:
+    """Return where to go next: a path of ours, or home for anything else."""
+    if not value or not value.startswith("/") or value.startswith(("//", "/\\")):
+        return "/"
+    if any(character < " " or character == "\\" for character in value):
+        return "/"
+    parts = urlsplit(value)
+    return value if not parts.scheme and not parts.netloc else "/"
+
+
+def address_of(request: web.Request) -> str:
+    """Return the address a sign-in came from; behind a proxy of ours, the one the proxy saw last."""
+    if house_of(request).behind_proxy:
+        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        if forwarded:
+            return forwarded
+    return request.remote or ""

@@ -1,0 +1,82 @@
+"""The house's words for stored keys, in both languages; the glossary of the design is binding.
+
+In a template: `{{ order.status | word("status") }}`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from config.text import Language, Text
+
+WORDS: Final[Mapping[str, Mapping[str, Text]]] = {
+    "status": {
+        "open": Text(zh="待派", en="open"),
+        "assigned": Text(zh="已派", en="assigned"),
+        "accepted": Text(zh="已接单", en="accepted"),
+        "en_route": Text(zh="在途", en="en route"),
+        "in_progress": Text(zh="处理中", en="in progress"),
+        "on_hold": Text(zh="挂起", en="on hold"),
+        "completed": Text(zh="已完成", en="completed"),
+        "verified": Text(zh="已核验", en="verified"),
+        "closed": Text(zh="已关闭", en="closed"),
+        "cancelled": Text(zh="已取消", en="cancelled"),
+        "merged": Text(zh="已合并", en="merged"),
+        "reopened": Text(zh="已重开", en="reopened"),
+    },
+    "offer": {
+        "offered": Text(zh="已派", en="offered"),
+        "accepted": Text(zh="已接单", en="accepted"),
+        "declined": Text(zh="已拒单", en="declined"),
+        "expired": Text(zh="超时未接", en="not answered in time"),
+        "withdrawn": Text(zh="已撤回", en="withdrawn"),
+    },
+    "severity": {
+        "critical": Text(zh="紧急", en="critical"),
+        "major": Text(zh="重要", en="major"),
+        "minor": Text(zh="一般", en="minor"),
+        "info": Text(zh="提示", en="info"),
+    },
+    "role": {
+        "administrator": Text(zh="管理员", en="administrator"),
+        "manager": Text(zh="经理", en="manager"),
+        "dispatcher": Text(zh="调度", en="dispatcher"),
+        "technician": Text(zh="维修师傅", en="technician"),
+        "finance": Text(zh="财务", en="finance"),
+        "resident": Text(zh="住户", en="resident"),
+    },
+    "basis": {
+        "area": Text(zh="按建筑面积", en="by floor area"),
+        "unit": Text(zh="按户", en="per unit"),
+        "parking_space": Text(zh="按车位", en="per parking space"),
+        "metered": Text(zh="按表计量", en="metered"),
+    },
+    "measure": {
+        "area": Text(zh="m²", en="m²"),
+        "unit": Text(zh="户", en="unit"),
+        "parking_space": Text(zh="个车位", en="space"),
+    },
+    "method": {
+        "cash": Text(zh="现金", en="cash"),
+        "card": Text(zh="银行卡", en="card"),
+        "wechat": Text(zh="微信", en="WeChat"),
+        "alipay": Text(zh="支付宝", en="Alipay"),
+    },
+    "paid": {
+        "unpaid": Text(zh="待缴", en="unpaid"),
+        "partial": Text(zh="部分缴纳", en="partly paid"),
+        "paid": Text(zh="已缴清", en="paid"),
+        "overpaid": Text(zh="已缴清，有余额", en="paid, with credit"),
+    },
+    "refusal": {
+        "bad_signature": Text(zh="签名不符", en="wrong signature"),
+        "conflict": Text(zh="同一交易号内容不同", en="changed body under a known id"),
+        "unknown_bill": Text(zh="查无此账单", en="unknown bill"),
+        "bad_amount": Text(zh="金额不符", en="amount not accepted"),
+    },
+}
+
+
+def say(group: str, key: str, language: Language) -> str:
+    """Say a stored key; a key the house has no word for is shown readable, never as an error."""
+    text = WORDS[group].get(key)
+    return text[language] if text is not None else key.replace("_", " ")
