@@ -73,6 +73,7 @@ CREATE TABLE asset (
     place_zh     text  NOT NULL DEFAULT '',
     place_en     text  NOT NULL DEFAULT '',
     attributes   jsonb NOT NULL DEFAULT '{}',
+    retired_on   date,                               -- no longer there: serves nobody, needs no maintenance
     UNIQUE (community_id, code)
 );
 
