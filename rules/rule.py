@@ -1,0 +1,114 @@
+"""A rule of the house: what it finds, what that means, and what is to be done.
+
+Spans inside triggers are whole microseconds, as all times of the engine are; deadlines of orders are timedeltas.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from config.text import Text
+from rules.checklist import ChecklistItem
+
+if TYPE_CHECKING:
+    from rules.conditions import Condition
+
+LATE_AFTER = 15 * 60 * 1_000_000
+
+Severity = Literal["critical", "major", "minor", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTemplate:
+    """The work an alarm asks for; a deadline of None takes the house's default."""
+
+    kind: str
+    skill: str
+    cancel_on_clear: bool = False
+    checklist: tuple[ChecklistItem, ...] = ()
+    respond: timedelta | None = None
+    arrive: timedelta | None = None
+    complete: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """A condition that stays true for `hold`; with `times`, that becomes true so often within `within`."""
+
+    when: "Condition"
+    hold: int = 0
+    times: int = 1
+    within: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Happens:
+    """An event by its code, and a condition on it where given; with `times`, so often within `within`."""
+
+    codes: frozenset[str]
+    when: "Condition | None" = None
+    times: int = 1
+    within: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Nothing heard for a time; None takes the device profile's own."""
+
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """The device (or the broker on its behalf) said that it is gone, and it stays so for a time."""
+
+    hold: int = 0
+
+
+Trigger = Holds | Happens | Silent | Offline
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: any of its triggers raises the alarm, `unless` keeps it from being raised.
+
+    It ends by `clear`, `clear_on` or `clear_after`, and without them when no trigger holds any longer; `keep` holds
+    it for a while after that. Two rules are the same when their code is.
+    """
+
+    code: str
+    asset_class: str
+    severity: Severity
+    title: Text
+    meaning: Text
+    todo: Text  # one step a line
+    safety: Text
+    order: OrderTemplate | None = None
+    triggers: tuple[Trigger, ...] = ()
+    unless: "Condition | None" = None
+    clear: "Condition | None" = None
+    clear_on: frozenset[str] = frozenset()
+    clear_after: int | None = None
+    keep: int = 0
+    late_after: int = LATE_AFTER
+
+    @property
+    def conditions(self) -> tuple["Condition", ...]:
+        """Every condition of the rule."""
+        held = (each.when for each in self.triggers if isinstance(each, Holds | Happens))
+        return tuple(each for each in (*held, self.unless, self.clear) if each is not None)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Every signal that some condition of the rule reads."""
+        return tuple(sorted({name for each in self.conditions for name in each.signals}))
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Every event code that raises or clears."""
+        raising = (each.codes for each in self.triggers if isinstance(each, Happens))
+        return self.clear_on.union(*raising)
+
+    def listens_to(self, kind: type[Trigger]) -> bool:
+        """Whether some trigger is of that kind."""
+        return any(isinstance(each, kind) for each in self.triggers)
