@@ -1,0 +1,79 @@
+"""What the ledger keeps: accounts, transactions, entries."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from psycopg import AsyncConnection
+from psycopg.rows import scalar_row
+
+from billing.ledger import Entry
+
+
+async def post(
+    conn: AsyncConnection,
+    community_id: int,
+    transactions: Sequence[tuple[str, str, Sequence[Entry]]],
+    now: datetime,
+) -> None:
+    """Write whole ledger transactions (kind, ref, entries), opening accounts that are not there yet."""
+    accounts = await _accounts(
+        conn, community_id, {(entry.kind, entry.ref) for _, _, entries in transactions for entry in entries}
+    )
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(
+            """INSERT INTO ledger_transaction (community_id, kind, ref, at)
+               SELECT %(community_id)s, kind, ref, %(now)s
+                 FROM unnest(%(kinds)s::text[], %(refs)s::text[]) WITH ORDINALITY AS new(kind, ref, position)
+                ORDER BY position
+            RETURNING id""",
+            {
+                "community_id": community_id,
+                "now": now,
+                "kinds": [kind for kind, _, _ in transactions],
+                "refs": [ref for _, ref, _ in transactions],
+            },
+        )
+        ids: list[int] = await cursor.fetchall()
+    rows = [
+        (transaction_id, position, accounts[entry.kind, entry.ref], entry.amount_fen)
+        for transaction_id, (_, _, entries) in zip(ids, transactions, strict=True)
+        for position, entry in enumerate(entries, 1)
+    ]
+    async with (
+        conn.cursor() as copying,
+        copying.copy(
+            "COPY ledger_entry (transaction_id, position, account_id, amount_fen) FROM STDIN"
+        ) as copy,
+    ):
+        for row in rows:
+            await copy.write_row(row)
+
+
+async def _accounts(
+    conn: AsyncConnection, community_id: int, wanted: set[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    # Sorted, so that two callers who open the same accounts wait for each other instead of deadlocking.
+    ordered = sorted(wanted)
+    values = {
+        "community_id": community_id,
+        "kinds": [kind for kind, _ in ordered],
+        "refs": [ref for _, ref in ordered],
+    }
+    await conn.execute(
+        """INSERT INTO ledger_account (community_id, kind, ref)
+           SELECT %(community_id)s, kind, ref FROM unnest(%(kinds)s::text[], %(refs)s::text[]) AS new(kind, ref)
+            WHERE NOT EXISTS (SELECT FROM ledger_account AS known
+                               WHERE (known.community_id, known.kind, known.ref)
+                                     = (%(community_id)s, new.kind, new.ref))
+           ON CONFLICT DO NOTHING""",
+        values,
+    )
+    found = await conn.execute(
+        """SELECT account.kind, account.ref, account.id
+             FROM unnest(%(kinds)s::text[], %(refs)s::text[]) AS wanted(kind, ref)
+             JOIN ledger_account AS account
+                  ON account.community_id = %(community_id)s AND account.kind = wanted.kind
+                 AND account.ref = wanted.ref""",
+        values,
+    )
+    return {(kind, ref): account_id for kind, ref, account_id in await found.fetchall()}
