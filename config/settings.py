@@ -13,7 +13,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class SettingsError(ValueError):
-    """One or more settings cannot be used; each line names the variable, its value and what would be right."""
+    """Settings that cannot be used: each line names the variable, its value and what would be right."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))

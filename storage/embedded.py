@@ -1,4 +1,4 @@
-"""Our own PostgreSQL where no server was given: starts in a directory, stops with us, recovers after any crash."""
+"""Our own PostgreSQL where no server was given: stops with us, and recovers after any crash."""
 
 import asyncio
 import fcntl
@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from asyncio.subprocess import Process
 from contextlib import suppress
@@ -64,8 +65,9 @@ class StartFailed(RuntimeError):
 class EmbeddedPostgres:
     """A PostgreSQL server on `directory`, which belongs to it alone: cluster, password, logs.
 
-    Use as `async with`; `url` works for every process of the same user (and root) while it runs. Connections are
-    made over a Unix socket in a private directory. A server that dies under us is started again at the same `url`.
+    Use as `async with`; `url` works for every process of the same user (and root) while it runs. Connections
+    are made over a Unix socket in a private directory. A server that dies under us is started again at the
+    same `url`.
     """
 
     def __init__(self, directory: Path, *, settings: dict[str, str] | None = None) -> None:
@@ -155,7 +157,7 @@ class EmbeddedPostgres:
         return borrowed
 
     def _initialise(self) -> None:
-        """Make the cluster under another name and rename it: a start that was killed midway leaves nothing half."""
+        """Make the cluster under another name and rename it: a start killed midway leaves nothing half."""
         draft = self.directory / "cluster.new"
         shutil.rmtree(draft, ignore_errors=True)
         password = self.directory / "password"
@@ -238,7 +240,7 @@ class EmbeddedPostgres:
             async with conn:
                 await self._make_database(conn)
             return
-        words = startup.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-8:]
+        words = await asyncio.to_thread(_last_lines, startup)
         raise StartFailed("PostgreSQL did not start: " + " / ".join(words or [last or "it said nothing"]))
 
     @property
@@ -271,16 +273,20 @@ class EmbeddedPostgres:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        for stop, seconds in (
-            (lambda: process.send_signal(2), FAST_SECONDS),
-            (lambda: process.send_signal(3), IMMEDIATE_SECONDS),
-            (process.kill, IMMEDIATE_SECONDS),
+        for how, seconds in (
+            (signal.SIGINT, FAST_SECONDS),
+            (signal.SIGQUIT, IMMEDIATE_SECONDS),
+            (signal.SIGKILL, IMMEDIATE_SECONDS),
         ):
             with suppress(TimeoutError, ProcessLookupError):
-                stop()
+                process.send_signal(how)
                 async with asyncio.timeout(seconds):
                     await process.wait()
                 return
+
+
+def _last_lines(path: Path, count: int = 8) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-count:]
 
 
 def _private(path: str, flags: int) -> int:

@@ -1,13 +1,12 @@
 """Migrations: plain SQL files, forward only, each applied once and whole.
 
 A file and the note that it was applied are one transaction, and an advisory lock held by our own connection
-keeps two processes apart: whichever is killed at whatever moment leaves neither a lock nor half a file behind.
+keeps two processes apart: a process killed at whatever moment leaves neither a lock nor half a file behind.
 """
 
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
-from typing import LiteralString, cast
 
 import psycopg
 
@@ -120,8 +119,7 @@ def _applied(connection: psycopg.Connection) -> dict[str, str]:
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:
     try:
         with connection.transaction():
-            # Our own files, read from the package: as literal as SQL in the source.
-            connection.execute(cast("LiteralString", migration.sql))
+            connection.execute(migration.sql)
             connection.execute(
                 "INSERT INTO schema_migration (name, digest) VALUES (%(name)s, %(digest)s)",
                 {"name": migration.name, "digest": migration.digest},

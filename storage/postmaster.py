@@ -37,7 +37,7 @@ def read_pid_file(cluster: Path) -> PidFile | None:
 
 
 def find_postmaster(cluster: Path) -> psutil.Process | None:
-    """The server that really runs on this directory. A pid alone proves nothing: it may have been given away."""
+    """The server that really runs on this directory: a pid alone proves nothing, it may be recycled."""
     told = read_pid_file(cluster)
     if told is None:
         return None

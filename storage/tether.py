@@ -1,8 +1,8 @@
 """Run a program that ends when the process that started it ends, even by `kill -9`.
 
-Used as a script between us and the server: it gives up root where asked, asks the kernel to be signalled when its
-parent dies, and becomes the program. A script, because doing this between fork and exec of a process with threads
-may deadlock. Elsewhere than on Linux the kernel offers no such signal; the next start then stops the left-over.
+Used as a script between us and the server: it gives up root where asked, asks the kernel to be signalled when
+its parent dies, and becomes the program. A script, because doing this between fork and exec of a process with
+threads may deadlock. Only Linux has such a signal; elsewhere the next start stops the left-over.
 """
 
 import ctypes

@@ -37,20 +37,16 @@ class Account:
 
     def run(self, argv: list[str], *, cwd: str = "/") -> subprocess.CompletedProcess[str]:
         """Run a program to its end as this user, with a clean environment."""
-        command = {"cwd": cwd, "env": CLEAN_ENVIRONMENT}
-        if not self.switched:
-            return subprocess.run(  # noqa: S603 - our own argument lists
-                argv, check=False, capture_output=True, text=True, **command
-            )
         return subprocess.run(  # noqa: S603 - our own argument lists
             argv,
             check=False,
             capture_output=True,
             text=True,
-            user=self.uid,
-            group=self.gid,
-            extra_groups=[],
-            **command,
+            cwd=cwd,
+            env=CLEAN_ENVIRONMENT,
+            user=self.uid if self.switched else None,
+            group=self.gid if self.switched else None,
+            extra_groups=[] if self.switched else None,
         )
 
 
@@ -110,9 +106,9 @@ def _why_not(directory: Path, account: Account) -> str:
     )
     if account.switched:
         return (
-            f"data directory {directory} cannot be reached by {account.name}, the user PostgreSQL runs as because "
-            f"it refuses to run as root: {barred} bars the way. Set CLERESTORY_DATA_DIR to a directory that "
-            "everybody may pass, e.g. /var/lib/clerestory, or start as an ordinary user"
+            f"data directory {directory} cannot be reached by {account.name}, the user PostgreSQL runs as "
+            f"because it refuses to run as root: {barred} bars the way. Set CLERESTORY_DATA_DIR to a "
+            "directory that everybody may pass, e.g. /var/lib/clerestory, or start as an ordinary user"
         )
     return (
         f"data directory {directory} cannot be written by {account.name}. "

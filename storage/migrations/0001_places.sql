@@ -90,3 +90,24 @@ CREATE TABLE device (
     UNIQUE (community_id, code)
 );
 CREATE INDEX device_asset ON device (asset_id);
+
+-- Counts the changes of communities, assets and devices, in the transaction that makes them, whoever makes them.
+-- A gateway keeps what it looked up for as long as the count stands still.
+CREATE TABLE registry_version (
+    only    boolean PRIMARY KEY DEFAULT true CHECK (only),
+    version bigint  NOT NULL
+);
+INSERT INTO registry_version (version) VALUES (0);
+
+CREATE FUNCTION count_registry_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE registry_version SET version = version + 1;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER community_counted AFTER INSERT OR UPDATE OR DELETE ON community
+    FOR EACH STATEMENT EXECUTE FUNCTION count_registry_change();
+CREATE TRIGGER asset_counted AFTER INSERT OR UPDATE OR DELETE ON asset
+    FOR EACH STATEMENT EXECUTE FUNCTION count_registry_change();
+CREATE TRIGGER device_counted AFTER INSERT OR UPDATE OR DELETE ON device
+    FOR EACH STATEMENT EXECUTE FUNCTION count_registry_change();

@@ -6,7 +6,22 @@ CREATE TABLE signal (
     name text NOT NULL UNIQUE
 );
 
--- Hypertable where TimescaleDB is installed, native time partitions otherwise; the same queries over both.
+-- TimescaleDB is taken where it is loaded and we may create it. Where it is not loaded by the server, trying would
+-- end the session; the loader's own setting tells, which everybody may read (shared_preload_libraries may not be).
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
+       AND EXISTS (SELECT FROM pg_settings
+                    WHERE name = 'timescaledb.max_background_workers' AND category <> 'Customized Options') THEN
+        CREATE EXTENSION IF NOT EXISTS timescaledb;
+    END IF;
+EXCEPTION
+    WHEN insufficient_privilege THEN
+        RAISE NOTICE 'TimescaleDB is there but we may not create it: readings are kept in native partitions';
+END
+$$;
+
+-- Hypertable where TimescaleDB is, native time partitions otherwise; the same queries over both.
 -- A boolean is stored as 0 / 1, an enumerated value as its position in the vocabulary's list.
 DO $$
 BEGIN

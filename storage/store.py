@@ -1,0 +1,180 @@
+"""All SQL over the telemetry tables. Named parameters; the caller owns the transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from psycopg import AsyncConnection, sql
+from psycopg.rows import class_row, scalar_row, tuple_row
+
+from storage.month import Month
+from storage.points import Bucket, Sample
+
+PARTITION_LOCK = 0x70617274  # "part"
+
+
+async def is_hypertable(conn: AsyncConnection) -> bool:
+    """Whether TimescaleDB keeps the readings; if not, we make and drop native partitions."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute("SELECT relkind <> 'p' FROM pg_class WHERE oid = 'reading'::regclass")
+        return bool(await cursor.fetchone())
+
+
+async def partitions(conn: AsyncConnection) -> dict[str, Month]:
+    """The native partitions there are, by table name."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(
+            "SELECT child.relname FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid"
+            " WHERE inhparent = 'reading'::regclass"
+        )
+        return {name: Month.of_table(name) for name in await cursor.fetchall()}
+
+
+async def create_partition(conn: AsyncConnection, month: Month) -> None:
+    """Make one month's partition, unless another process just did.
+
+    Made apart and then attached: `CREATE TABLE … PARTITION OF` would wait for everybody who is writing
+    readings, and they for it. The CHECK spares the attaching its scan.
+    """
+    names = {
+        "table": sql.Identifier(month.table),
+        "bounds": sql.Identifier(f"{month.table}_bounds"),
+        "first": sql.Literal(month.first.isoformat()),
+        "end": sql.Literal(month.end.isoformat()),
+    }
+    async with conn.transaction():
+        await conn.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": PARTITION_LOCK})
+        if month.table in await partitions(conn):
+            return
+        await conn.execute(
+            sql.SQL(
+                "CREATE TABLE {table} (LIKE reading INCLUDING ALL,"
+                " CONSTRAINT {bounds} CHECK (ts >= {first} AND ts < {end}))"
+            ).format(**names)
+        )
+        await conn.execute(
+            sql.SQL(
+                "ALTER TABLE reading ATTACH PARTITION {table} FOR VALUES FROM ({first}) TO ({end})"
+            ).format(**names)
+        )
+        await conn.execute(sql.SQL("ALTER TABLE {table} DROP CONSTRAINT {bounds}").format(**names))
+
+
+async def drop_partition(conn: AsyncConnection, table: str) -> None:
+    """Drop one month; it waits at most two seconds for readers, since writers would queue behind it."""
+    async with conn.transaction():
+        await conn.execute("SET LOCAL lock_timeout = '2s'")
+        await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))
+        await conn.execute("SET LOCAL lock_timeout = DEFAULT")
+
+
+async def drop_chunks(conn: AsyncConnection, before: datetime) -> list[str]:
+    """Drop the hypertable's chunks that end by `before`."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute("SELECT drop_chunks('reading', older_than => %(before)s)", {"before": before})
+        return [str(name) for name in await cursor.fetchall()]
+
+
+async def delete_events(conn: AsyncConnection, before: datetime) -> int:
+    deleted = await conn.execute("DELETE FROM event WHERE ts < %(before)s", {"before": before})
+    return deleted.rowcount
+
+
+async def insert_readings(conn: AsyncConnection, columns: dict[str, str]) -> int:
+    """Insert readings given as array literals; returns how many were new."""
+    inserted = await conn.execute(
+        "INSERT INTO reading (community_id, device_id, signal_id, ts, value)"
+        " SELECT * FROM unnest(%(communities)s::int[], %(devices)s::int[], %(signals)s::smallint[],"
+        " %(moments)s::timestamptz[], %(values)s::double precision[])"
+        " ON CONFLICT DO NOTHING",
+        columns,
+    )
+    return inserted.rowcount
+
+
+async def insert_events(
+    conn: AsyncConnection,
+    communities: Sequence[int],
+    devices: Sequence[int],
+    codes: Sequence[str],
+    moments: Sequence[datetime],
+    details: Sequence[str],
+) -> int:
+    inserted = await conn.execute(
+        "INSERT INTO event (community_id, device_id, code, ts, detail)"
+        " SELECT * FROM unnest(%(communities)s::int[], %(devices)s::int[], %(codes)s::text[],"
+        " %(moments)s::timestamptz[], %(details)s::text[])"
+        " ON CONFLICT DO NOTHING",
+        {
+            "communities": list(communities),
+            "devices": list(devices),
+            "codes": list(codes),
+            "moments": list(moments),
+            "details": list(details),
+        },
+    )
+    return inserted.rowcount
+
+
+async def signal_ids(conn: AsyncConnection, names: Sequence[str]) -> dict[str, int]:
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(
+            "SELECT name, id FROM signal WHERE name = ANY(%(names)s)", {"names": list(names)}
+        )
+        return dict(await cursor.fetchall())
+
+
+async def insert_signals(conn: AsyncConnection, names: Sequence[str]) -> None:
+    """Number new signals. Only missing ones reach the INSERT: a conflict, too, would use up a smallint."""
+    async with conn.transaction():
+        await conn.execute("LOCK TABLE signal IN SHARE ROW EXCLUSIVE MODE")
+        await conn.execute(
+            "INSERT INTO signal (name) SELECT name FROM unnest(%(names)s::text[]) AS wanted (name)"
+            " WHERE NOT EXISTS (SELECT FROM signal WHERE signal.name = wanted.name) ORDER BY name",
+            {"names": sorted(set(names))},
+        )
+
+
+async def buckets(
+    conn: AsyncConnection,
+    *,
+    community_id: int,
+    device_id: int,
+    signal: str,
+    start: datetime,
+    end: datetime,
+    step: timedelta,
+) -> list[Bucket]:
+    """Minimum, mean and maximum of each step in which anything was heard."""
+    async with conn.cursor(row_factory=class_row(Bucket)) as cursor:
+        await cursor.execute(
+            "SELECT date_bin(%(step)s, ts, %(start)s) AS start,"
+            " min(value) AS minimum, avg(value) AS mean, max(value) AS maximum"
+            " FROM reading"
+            " WHERE community_id = %(community_id)s AND device_id = %(device_id)s"
+            " AND signal_id = (SELECT id FROM signal WHERE name = %(signal)s)"
+            " AND ts >= %(start)s AND ts < %(end)s"
+            " GROUP BY 1 ORDER BY 1",
+            {
+                "community_id": community_id,
+                "device_id": device_id,
+                "signal": signal,
+                "start": start,
+                "end": end,
+                "step": step,
+            },
+        )
+        return await cursor.fetchall()
+
+
+async def last_samples(conn: AsyncConnection, community_id: int, device_id: int) -> list[Sample]:
+    """The newest reading of each signal the device ever sent."""
+    async with conn.cursor(row_factory=class_row(Sample)) as cursor:
+        await cursor.execute(
+            "SELECT signal.name AS signal, last.ts, last.value FROM signal CROSS JOIN LATERAL"
+            " (SELECT ts, value FROM reading"
+            " WHERE community_id = %(community_id)s AND device_id = %(device_id)s AND signal_id = signal.id"
+            " ORDER BY ts DESC LIMIT 1) AS last"
+            " ORDER BY signal.name",
+            {"community_id": community_id, "device_id": device_id},
+        )
+        return await cursor.fetchall()
