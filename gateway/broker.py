@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import pwd
 import shutil
 import socket
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from config.text import Text
-from gateway.leash import leashed
+from storage.tether import tethered
 
 HOST = "127.0.0.1"
 USUAL_PORT = 1883
@@ -158,12 +159,12 @@ def _is_free(port: int) -> bool:
 async def _mosquitto(path: str, data_dir: Path, settings: str, port: int) -> AsyncIterator[Broker]:
     config = data_dir / "mosquitto.conf"
     config.write_text(settings, encoding="utf-8")
-    user = _unprivileged_owner(data_dir)
-    if user is None and os.geteuid() == 0:
+    account = _unprivileged_owner(data_dir)
+    if account is None and os.geteuid() == 0:
         # Mosquitto would become its own user, which cannot reach this directory.
         config.write_text(f"user root\n{settings}", encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
-        *leashed([path, "-c", str(config)], user=user),
+        *tethered([path, "-c", str(config)], account=account),
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         cwd=data_dir,
@@ -179,20 +180,19 @@ async def _mosquitto(path: str, data_dir: Path, settings: str, port: int) -> Asy
         await listening
 
 
-def _unprivileged_owner(data_dir: Path) -> str | None:
+def _unprivileged_owner(data_dir: Path) -> tuple[int, int] | None:
     """Hand the directory to Mosquitto's own user where we are root and that user can reach it."""
     if os.geteuid() != 0:
         return None
     try:
-        shutil.chown(data_dir, "mosquitto", "mosquitto")
-    except LookupError:
+        entry = pwd.getpwnam("mosquitto")
+    except KeyError:
         return None
     if not all(parent.stat().st_mode & 0o001 for parent in data_dir.resolve().parents):
-        shutil.chown(data_dir, 0, 0)
         return None
-    for entry in data_dir.iterdir():
-        shutil.chown(entry, "mosquitto", "mosquitto")
-    return "mosquitto"
+    for path in (data_dir, *data_dir.iterdir()):
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+    return entry.pw_uid, entry.pw_gid
 
 
 async def _relay(process: asyncio.subprocess.Process, said: list[str]) -> None:

@@ -11,7 +11,7 @@ Method = Literal["cash", "card", "wechat", "alipay"]
 
 @dataclass(frozen=True, slots=True)
 class KioskPayment:
-    """Money a kiosk took. `canonical` is the RFC 8785 form of the body without its signature: what was signed."""
+    """Money a kiosk took. `canonical` is what was signed: the RFC 8785 form of the body without signature."""
 
     device: Device
     received_at: datetime
@@ -27,7 +27,10 @@ class KioskPayment:
 
 @dataclass(frozen=True, slots=True)
 class KioskAsk:
-    """A kiosk looks up a bill by its number, or a unit's latest unpaid bill; the answer repeats `request_id`."""
+    """A kiosk looks up a bill by its number, or a unit's latest unpaid bill.
+
+    The answer repeats `request_id`.
+    """
 
     device: Device
     received_at: datetime

@@ -94,7 +94,7 @@ CREATE INDEX device_asset ON device (asset_id);
 -- Counts the changes of communities, assets and devices, in the transaction that makes them, whoever makes them.
 -- A gateway keeps what it looked up for as long as the count stands still.
 CREATE TABLE registry_version (
-    only    boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single  boolean PRIMARY KEY DEFAULT true CHECK (single),
     version bigint  NOT NULL
 );
 INSERT INTO registry_version (version) VALUES (0);

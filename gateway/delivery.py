@@ -1,0 +1,21 @@
+"""One message as it came from the broker, not yet looked into."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Bytes on a topic. `mid` and `epoch` say which message of which connection to acknowledge."""
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    mid: int = 0
+    qos: int = 0
+    epoch: int = 0
+
+
+def readable_topic(raw: bytes) -> str:
+    """Give a topic as text that a database keeps, whatever its bytes."""
+    return raw.decode(errors="replace").replace("\0", "\ufffd")

@@ -1,0 +1,185 @@
+"""Uplinks as LoRaWAN network servers publish them: ChirpStack v4 and The Things Stack v3.
+
+Values come from the network server's own codec where it sent them, else from the decoder the device's
+profile names; the profile then says which signal each field is. The network server's receive time is the
+event time, so the same uplink delivered again has the same identity.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from config.profiles import FieldMap
+from gateway.envelopes import milesight
+from gateway.known import Ear, Known, Window, signal_value
+from gateway.refusals import Refused, shown
+from gateway.signals import Event, Heard, Reading
+
+ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
+DevEui = Annotated[str, msgspec.Meta(pattern="^[0-9A-Fa-f]{16}$")]
+# About the device itself rather than what it watches: an uplink with nothing else is a sign of life.
+ABOUT_ITSELF = frozenset(
+    {
+        "ipso_version",
+        "sn",
+        "hardware_version",
+        "firmware_version",
+        "device_status",
+        "lorawan_class",
+        "reset_event",
+    }
+    | {"tsl_version", "power"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """One uplink of one device: already decoded by the network server, or still its raw bytes."""
+
+    dev_eui: str
+    ts: datetime
+    fields: Mapping[str, object] | None
+    data: bytes
+
+
+class _DeviceInfo(msgspec.Struct, rename="camel"):
+    dev_eui: DevEui
+
+
+class _ChirpStack(msgspec.Struct, rename="camel"):
+    device_info: _DeviceInfo
+    time: ZonedTime
+    data: str = ""
+    object: dict[str, object] | None = None
+
+
+class _DeviceIds(msgspec.Struct):
+    device_id: str
+    dev_eui: DevEui
+
+
+class _UplinkMessage(msgspec.Struct):
+    received_at: ZonedTime
+    frm_payload: str = ""
+    decoded_payload: dict[str, object] | None = None
+
+
+class _ThingsStack(msgspec.Struct):
+    end_device_ids: _DeviceIds
+    uplink_message: _UplinkMessage
+
+
+_CHIRPSTACK = msgspec.json.Decoder(_ChirpStack)
+_THINGS_STACK = msgspec.json.Decoder(_ThingsStack)
+
+
+def chirpstack(payload: bytes, dev_eui: str) -> Uplink:
+    """Read ChirpStack's envelope; `dev_eui` is the topic's."""
+    try:
+        said = _CHIRPSTACK.decode(payload)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _refused(payload, error) from None
+    found = said.device_info.dev_eui.lower()
+    if found != dev_eui:
+        raise Refused("wrong_identity", f"deviceInfo.devEui is {found}, the topic says {dev_eui}")
+    return Uplink(found, said.time, said.object or None, _bytes(said.data, "data"))
+
+
+def things_stack(payload: bytes, device_id: str) -> Uplink:
+    """Read The Things Stack's envelope; `device_id` is the topic's."""
+    try:
+        said = _THINGS_STACK.decode(payload)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _refused(payload, error) from None
+    ids, uplink = said.end_device_ids, said.uplink_message
+    if ids.device_id != device_id:
+        raise Refused(
+            "wrong_identity",
+            f"end_device_ids.device_id is {shown(ids.device_id)!r}, the topic says {shown(device_id)!r}",
+        )
+    data = _bytes(uplink.frm_payload, "uplink_message.frm_payload")
+    return Uplink(ids.dev_eui.lower(), uplink.received_at, uplink.decoded_payload or None, data)
+
+
+def hear(uplink: Uplink, known: Known, received_at: datetime, window: Window) -> Heard:
+    """Turn an uplink into readings and events by the device's profile, or refuse it."""
+    ear = known.listen()
+    ts = window.admit(uplink.ts, received_at)
+    fields = decoded(uplink, known)
+    profile = known.profile
+    readings: list[Reading] = []
+    events: list[Event] = []
+    for name, value in fields.items():
+        if name in profile.fields:
+            mapped = profile.fields[name]
+            readings.append(Reading(mapped.signal, ts, _mapped(name, value, mapped, ear)))
+        elif name in profile.field_events and value == profile.field_events[name].when:
+            events.append(Event(profile.field_events[name].event, ts))
+    if profile.fill is not None and known.fill is not None and profile.fill.field in fields:
+        distance = _mapped(
+            profile.fill.field, fields[profile.fill.field], profile.fields[profile.fill.field], ear
+        )
+        readings.append(Reading("fill_percent", ts, known.fill.percent(distance)))
+    _refuse_where_nothing_is_known(fields, known)
+    return Heard(known.device, received_at, tuple(readings), tuple(events))
+
+
+def decoded(uplink: Uplink, known: Known) -> Mapping[str, object]:
+    """Give the uplink's values by their vendor's field names."""
+    if uplink.fields is not None:
+        return uplink.fields
+    if known.profile.decoder is None:
+        raise Refused(
+            "no_decoder",
+            f"neither the network server nor profile {known.profile.name!r} decodes {uplink.data.hex()}; "
+            "configure a codec there, or a profile with a decoder here",
+        )
+    return milesight.decode(uplink.data)
+
+
+def _mapped(name: str, value: object, mapped: FieldMap, ear: Ear) -> float:
+    if mapped.values is not None:
+        if not isinstance(value, str | int | float) or str(value) not in mapped.values:
+            raise Refused(
+                "out_of_range", f"{name} is {shown(value)}; right would be one of {', '.join(mapped.values)}"
+            )
+        value = mapped.values[str(value)]
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        value = value * mapped.scale + mapped.offset
+    return signal_value(ear.signals[mapped.signal], value)
+
+
+def _refuse_where_nothing_is_known(fields: Mapping[str, object], known: Known) -> None:
+    profile = known.profile
+    expected = {*profile.fields, *profile.field_events, *profile.ignored_fields, *ABOUT_ITSELF}
+    if not expected & set(fields):
+        raise Refused(
+            "unknown_signal",
+            f"the uplink has {shown(', '.join(fields)) or 'nothing'}; profile {profile.name!r} knows "
+            f"{', '.join(profile.fields)}",
+        )
+
+
+def _bytes(text: str, where: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Refused("bad_type", f"{where} is {shown(text)}; right would be base64") from None
+
+
+def _refused(payload: bytes, error: Exception) -> Refused:
+    if isinstance(error, RecursionError):
+        return Refused("not_json", "the payload is nested too deeply")
+    if not isinstance(error, msgspec.ValidationError):
+        return Refused("not_json", f"payload {shown(payload)}: {error}")
+    message = str(error)
+    if "timezone" in message:
+        return Refused("not_zoned", message)
+    if "RFC3339" in message:
+        return Refused("bad_time", message)
+    return Refused("missing_field" if "missing" in message else "bad_type", message)

@@ -1,0 +1,59 @@
+"""One message from its bytes to what it says: first who speaks, then, once that device is known, what."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.deadletters import LARGEST_PAYLOAD
+from gateway.envelopes import kiosk, lorawan, native
+from gateway.envelopes.lorawan import Uplink
+from gateway.kiosk import KioskAsk, KioskPayment
+from gateway.known import Known, Window
+from gateway.refusals import Refused, shown
+from gateway.registry import Name
+from gateway.signals import Heard
+from gateway.topics import Kind, route
+
+_STATUS = {b"online": True, b"offline": False}
+
+Said = Heard | KioskPayment | KioskAsk
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A message whose speaker's name is read, but not yet looked up."""
+
+    kind: Kind
+    name: Name
+    payload: bytes
+    received_at: datetime
+    uplink: Uplink | None = None
+
+
+def address(topic: str, payload: bytes, received_at: datetime) -> Addressed:
+    """Read who speaks, or refuse the message."""
+    way = route(topic)
+    if len(payload) > LARGEST_PAYLOAD:
+        raise Refused("too_large", f"the payload is over {LARGEST_PAYLOAD} bytes; only so much of it is kept")
+    if way.kind == "chirpstack":
+        uplink = lorawan.chirpstack(payload, way.speaker)
+    elif way.kind == "things_stack":
+        uplink = lorawan.things_stack(payload, way.speaker)
+    else:
+        return Addressed(way.kind, (way.community, way.speaker), payload, received_at)
+    return Addressed(way.kind, ("", uplink.dev_eui), payload, received_at, uplink)
+
+
+def understand(message: Addressed, known: Known, window: Window) -> Said:
+    """Read what a known device says, or refuse it."""
+    if message.uplink is not None:
+        return lorawan.hear(message.uplink, known, message.received_at, window)
+    if message.kind == "up":
+        return native.hear(message.payload, known, message.received_at, window)
+    if message.kind == "status":
+        online = _STATUS.get(message.payload)
+        if online is None:
+            raise Refused("bad_type", f"status is {shown(message.payload)}; right would be online or offline")
+        return Heard(known.device, message.received_at, online=online)
+    if message.kind == "pay":
+        return kiosk.pay(message.payload, known, message.received_at, window)
+    return kiosk.ask(message.payload, known, message.received_at)

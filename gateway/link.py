@@ -1,0 +1,246 @@
+"""One MQTT connection over paho, driven by the event loop: no thread, no polling.
+
+paho parses and writes the protocol; reading, writing, keep-alive and noticing a dead connection are ours.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.readahead import RawSocket, ReadAheadSocket
+
+KEEPALIVE_SECONDS = 45
+ANSWER_SECONDS = 10
+PACKETS_A_TURN = 200
+PINGREQ = b"\xc0\x00"
+LARGEST_RECEIVED_MAXIMUM = 65_535
+
+
+class LinkFailed(ConnectionError):
+    """The broker did not answer, or refused; the message says which."""
+
+
+class _Client(Client):
+    def _create_socket(self) -> ReadAheadSocket:
+        return ReadAheadSocket(cast("RawSocket", super()._create_socket()))
+
+
+class Link:
+    """A connection that may be opened again after it was lost."""
+
+    def __init__(
+        self,
+        url: str,
+        client_id: str,
+        *,
+        clean_session: bool,
+        on_message: Callable[[MQTTMessage], None] | None = None,
+        on_published: Callable[[int], None] | None = None,
+        on_lost: Callable[[], None] | None = None,
+    ) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or "127.0.0.1"
+        self._port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
+        self._client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=clean_session,
+            protocol=MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        self._client.connect_timeout = ANSWER_SECONDS
+        # Our own queues are the bound; paho's would hold packets back without telling.
+        self._client.max_inflight_messages_set(LARGEST_RECEIVED_MAXIMUM)
+        if parts.username:
+            self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+        if parts.scheme == "mqtts":
+            self._client.tls_set_context(ssl.create_default_context())
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        if on_message is not None:
+            self._client.on_message = lambda _client, _data, message: on_message(message)
+        if on_published is not None:
+            self._client.on_publish = lambda _client, _data, mid, _reason, _properties: on_published(mid)
+        self._on_lost = on_lost
+        self._socket: ReadAheadSocket | None = None
+        self._answer: asyncio.Future[None] | None = None
+        self._ticker: asyncio.TimerHandle | None = None
+        self._paused = False
+        self.lost = asyncio.Event()
+        self.lost.set()
+
+    @property
+    def where(self) -> str:
+        return f"{self._host}:{self._port}"
+
+    async def open(self) -> None:
+        """Connect; raises `LinkFailed`."""
+        loop = asyncio.get_running_loop()
+        self._answer = loop.create_future()
+        self._paused = False
+        try:
+            # Resolving names, connecting and a TLS handshake block, so they have a thread of their own.
+            # Nothing else touches the client meanwhile.
+            await asyncio.to_thread(self._client.connect, self._host, self._port, KEEPALIVE_SECONDS)
+        except (OSError, ValueError) as error:
+            raise LinkFailed(f"broker {self.where} cannot be reached: {error}") from error
+        self._socket = cast("ReadAheadSocket", self._client.socket())
+        self._socket.on_close = self._detach
+        self.lost.clear()
+        loop.add_reader(self._socket.fileno(), self._drain)
+        self._ticker = loop.call_later(KEEPALIVE_SECONDS / 3, self._tick)
+        self.flush()
+        await self._answered("CONNECT")
+
+    async def subscribe(self, topics: Sequence[str]) -> None:
+        """Subscribe with QoS 1; raises `LinkFailed` where the broker refuses any."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._client.subscribe([(topic, 1) for topic in topics])
+        self.flush()
+        await self._answered("SUBSCRIBE")
+
+    def publish(self, topic: str, payload: str | bytes, *, qos: int = 1, retain: bool = False) -> int:
+        """Send a message and give its packet id; `on_published` says when the broker acknowledged it.
+
+        Call `flush` after one or many.
+        """
+        sent = self._client.publish(topic, payload, qos=qos, retain=retain)
+        if sent.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
+            raise LinkFailed(f"message for {topic} was not sent: {sent.rc.name}")
+        return sent.mid
+
+    def acknowledge(self, mid: int) -> None:
+        """Send one PUBACK. Call `flush` after one or many."""
+        self._client.ack(mid, 1)
+
+    def flush(self) -> None:
+        """Send what was collected."""
+        if self._socket is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            done = self._socket.flush()
+        except OSError:
+            self._give_up()
+            return
+        if done:
+            loop.remove_writer(self._socket.fileno())
+        else:
+            loop.add_writer(self._socket.fileno(), self.flush)
+
+    def pause(self) -> None:
+        """Stop reading: what the broker sends waits in the network, and then in the broker."""
+        if not self._paused and self._socket is not None:
+            self._paused = True
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._paused and self._socket is not None:
+            self._paused = False
+            self._socket.heard_at = time.monotonic()
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._socket.fileno(), self._drain)
+            loop.call_soon(self._drain)  # what was read ahead makes no socket readable
+
+    def close(self) -> None:
+        """Say goodbye and close; a persistent session stays with the broker."""
+        if self._socket is not None:
+            self._client.disconnect()
+
+    async def _answered(self, what: str) -> None:
+        if self._answer is None:
+            raise LinkFailed(f"nothing was asked of broker {self.where}")
+        try:
+            await asyncio.wait_for(self._answer, ANSWER_SECONDS)
+        except TimeoutError:
+            self._give_up()
+            why = f"broker {self.where} did not answer {what} within {ANSWER_SECONDS} s"
+            raise LinkFailed(why) from None
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _drain(self) -> None:
+        reading = self._socket
+        if reading is None or self._paused:
+            return
+        reading.dry = False
+        for _ in range(PACKETS_A_TURN):
+            self._client.loop_read()
+            if self._socket is not reading or self._paused or reading.dry:
+                break
+        else:
+            # Others get their turn; what was read ahead makes no socket readable, so come back by ourselves.
+            asyncio.get_running_loop().call_soon(self._drain)
+        self.flush()
+
+    def _tick(self) -> None:
+        if self._socket is None:
+            return
+        if not self._paused and time.monotonic() - self._socket.heard_at > KEEPALIVE_SECONDS:
+            self._give_up()
+            return
+        # By ourselves, not by paho: it takes a connection that we do not read for a dead one.
+        self._socket.send(PINGREQ)
+        self.flush()
+        self._ticker = asyncio.get_running_loop().call_later(KEEPALIVE_SECONDS / 3, self._tick)
+
+    def _give_up(self) -> None:
+        if self._socket is not None:
+            self._socket.abort()
+            self._client.loop_read()
+
+    def _detach(self) -> None:
+        """Take a socket that is about to be closed out of the event loop."""
+        if self._socket is not None:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._socket.fileno())
+            loop.remove_writer(self._socket.fileno())
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._socket = None
+        self.lost.set()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(LinkFailed(f"broker {self.where} hung up"))
+        if self._on_lost is not None:
+            self._on_lost()
+
+    def _on_connect(
+        self,
+        _client: Client,
+        _data: object,
+        _flags: ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        self._settle("CONNECT", [reason])
+
+    def _on_subscribe(
+        self,
+        _client: Client,
+        _data: object,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        self._settle("SUBSCRIBE", reasons)
+
+    def _settle(self, what: str, reasons: Sequence[ReasonCode]) -> None:
+        if self._answer is None or self._answer.done():
+            return
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        if refused:
+            why = f"broker {self.where} refused {what}: {', '.join(refused)}"
+            self._answer.set_exception(LinkFailed(why))
+        else:
+            self._answer.set_result(None)
