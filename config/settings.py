@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     public_url: str = Field(
         default="", description="the pages' address as people open it; unset: http://HOST:PORT"
     )
+    desk_phone: str = Field(
+        default="", pattern=r"^\+?[0-9 -]{0,30}$", description="the number technicians tap to call the desk"
+    )
     retention_days: int = Field(
         default=400, ge=31, le=36_500, description="days that readings and events are kept"
     )
