@@ -21,7 +21,7 @@ from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
 
 from config.clock import Clock
-from web import auth, events
+from web import auth, events, finance, records, resident
 from web.access import access_of
 from web.errors import errors
 from web.house import HOUSE, House
@@ -35,7 +35,13 @@ from web.templating import STATIC_DIR, load_templates
 
 def rooms() -> list[web.RouteDef]:
     """Return the routes of every room."""
-    return [*auth.routes(), *events.routes()]
+    return [
+        *auth.routes(),
+        *events.routes(),
+        *resident.routes(),
+        *records.routes(),
+        *finance.routes(),
+    ]
 
 
 def create_app(
@@ -46,6 +52,7 @@ def create_app(
     passwords: Passwords | None = None,
     public_url: str = "",
     behind_proxy: bool = False,
+    desk_phone: str = "",
 ) -> web.Application:
     """Build the application; `listen` yields the database's changes for live pages."""
     catalogues = load_catalogues()
@@ -59,6 +66,7 @@ def create_app(
         passwords=passwords or Passwords(),
         secure=public_url.startswith("https://"),
         behind_proxy=behind_proxy,
+        desk_phone=desk_phone,
     )
     for route in rooms():
         if access_of(route.handler) is None:

@@ -148,7 +148,8 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
             await store.close_session(conn, session.token_hash)
     response = _go("/sign-in")
     drop_session_cookie(request, response)
-    response.headers["Clear-Site-Data"] = '"cache"'
+    if house_of(request).secure:
+        response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 

@@ -15,7 +15,10 @@ from web.templating import Templates
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """The parts of one web process. `secure` says that people reach us by https."""
+    """The parts of one web process. `secure` says that people reach us by https.
+
+    `desk_phone` is the number technicians tap to call the desk; empty where none is set.
+    """
 
     pool: AsyncConnectionPool
     clock: Clock
@@ -25,6 +28,7 @@ class House:
     passwords: Passwords
     secure: bool
     behind_proxy: bool
+    desk_phone: str
 
 
 HOUSE = web.AppKey("house", House)

@@ -50,14 +50,15 @@ def page(
     """Render a template (a whole page or a part for htmx) in the reader's language."""
     session = session_of(request)
     account = session.account if session else None
-    language = language_of(request)
+    language, now, zone = language_of(request), now_of(request), zone_of(request)
     known: dict[str, object] = {
         "account": account,
         "places": PLACES[account.role] if account else (),
         "csrf": csrf_of(request),
         "html_language": HTML_LANGUAGES[language],
-        "now": now_of(request),
-        "zone": zone_of(request),
+        "now": now,
+        "today": now.astimezone(zone).date(),
+        "zone": zone,
         "path": request.path,
         "here": request.path_qs if request.method == "GET" else "/",
         "text_size": text_size(request),

@@ -1,5 +1,6 @@
 """What every answer and every change has to pass: headers, roles, body size, CSRF."""
 
+import ipaddress
 import secrets
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -120,8 +121,15 @@ def safe_next(value: str | None) -> str:
 
 def address_of(request: web.Request) -> str:
     """Return the address a sign-in came from; behind a proxy of ours, the one the proxy saw last."""
-    if house_of(request).behind_proxy:
-        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-        if forwarded:
-            return forwarded
-    return request.remote or ""
+    peer = request.remote or ""
+    if house_of(request).behind_proxy and _is_near(peer):
+        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or peer
+    return peer
+
+
+def _is_near(address: str) -> bool:
+    """Tell whether an address is of our own network, where our proxy is."""
+    try:
+        return ipaddress.ip_address(address).is_private
+    except ValueError:
+        return False

@@ -1,0 +1,155 @@
+"""`clerestory web` and `clerestory account`: the pages, and who may sign in to them."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import get_args
+
+import click
+from psycopg import AsyncConnection
+
+from clerestory.failures import say_failures
+from clerestory.server import serving
+from clerestory.site import Site, open_site
+from config.clock import SystemClock
+from config.settings import load_settings
+from config.text import Language
+from web import accounts, store
+from web.access import ROLES, Role
+from web.accounts import AccountRefused, Wanted
+from web.passwords import Passwords, UnfitPassword
+
+
+@click.command()
+@say_failures
+def web() -> None:
+    """Serve the pages for technicians, residents, the desk and finance."""
+    asyncio.run(_web())
+
+
+async def _web() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with open_site(load_settings(), SystemClock(), broker=False) as site, serving(site) as url:
+        click.echo(f"pages on {url}")
+        await stop.wait()
+
+
+@click.group()
+def account() -> None:
+    """Who may sign in: add, list, password, disable."""
+
+
+def _password_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--password-stdin", is_flag=True, help="Read the password from standard input instead of asking."
+    )(command)
+
+
+def _password(*, from_stdin: bool) -> str:
+    """Ask for a password, or read one line; never an argument, which others could see."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return answer
+
+
+@account.command("add")
+@click.argument("login")
+@click.option("--role", type=click.Choice(ROLES), required=True)
+@click.option(
+    "--name", default="", help="As shown on pages; a technician's or resident's own name if left out."
+)
+@click.option("--language", type=click.Choice(get_args(Language)), default="zh", show_default=True)
+@click.option("--staff", help="Code of the technician this account belongs to.")
+@click.option("--party", help="Code of the resident this account belongs to.")
+@click.option("--community", "communities", multiple=True, help="Code of a community it may see; repeatable.")
+@click.option("--no-password", is_flag=True, help="Make it without one; it cannot sign in yet.")
+@_password_option
+@say_failures
+def add(
+    login: str,
+    role: Role,
+    name: str,
+    language: Language,
+    staff: str | None,
+    party: str | None,
+    communities: tuple[str, ...],
+    *,
+    no_password: bool,
+    password_stdin: bool,
+) -> None:
+    """Add the account LOGIN. Its password is asked for, or read with --password-stdin."""
+    wanted = Wanted(login.lower(), role, name, language, staff, party, communities)
+    password = None if no_password else _password(from_stdin=password_stdin)
+
+    async def act(conn: AsyncConnection, _: Site) -> None:
+        await accounts.add(conn, wanted, password, Passwords())
+
+    _run(act)
+    click.echo(f"{wanted.login}: added as {role}")
+
+
+@account.command("list")
+@say_failures
+def list_accounts() -> None:
+    """List every account."""
+
+    async def act(conn: AsyncConnection, _: Site) -> None:
+        for row in await store.accounts(conn):
+            state = "disabled" if row.disabled_at else "" if row.has_password else "no password yet"
+            cells = (row.login, row.role, row.language, row.name, row.belongs_to, state)
+            click.echo("\t".join(cells).rstrip())
+
+    _run(act)
+
+
+@account.command("password")
+@click.argument("login")
+@_password_option
+@say_failures
+def change_password(login: str, *, password_stdin: bool) -> None:
+    """Set a new password for LOGIN and sign it out everywhere."""
+    password = _password(from_stdin=password_stdin)
+
+    async def act(conn: AsyncConnection, _: Site) -> None:
+        await accounts.set_password(conn, login.lower(), password, Passwords())
+
+    _run(act)
+    click.echo(f"{login.lower()}: password changed, signed out everywhere")
+
+
+@account.command("disable")
+@click.argument("login")
+@say_failures
+def disable(login: str) -> None:
+    """Let LOGIN sign in no more, and sign it out everywhere."""
+
+    async def act(conn: AsyncConnection, site: Site) -> None:
+        await accounts.disable(conn, login.lower(), site.clock.now())
+
+    _run(act)
+    click.echo(f"{login.lower()}: disabled")
+
+
+def _run(act: Callable[[AsyncConnection, Site], Awaitable[None]]) -> None:
+    """Do something in one transaction on the site's database, or say in one line why not."""
+    try:
+        asyncio.run(_on_site(act))
+    except (AccountRefused, UnfitPassword) as refused:
+        raise click.ClickException(str(refused)) from None
+
+
+async def _on_site(act: Callable[[AsyncConnection, Site], Awaitable[None]]) -> None:
+    async with (
+        open_site(load_settings(), SystemClock(), broker=False) as site,
+        site.pool.connection() as conn,
+        conn.transaction(),
+    ):
+        await act(conn, site)
+
+
+COMMANDS = [web, account]
