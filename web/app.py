@@ -21,7 +21,19 @@ from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
 
 from config.clock import Clock
-from web import auth, events, finance, records, resident
+from web import (
+    auth,
+    desk,
+    desk_moves,
+    desk_open,
+    devices,
+    events,
+    finance,
+    records,
+    resident,
+    work,
+    work_finish,
+)
 from web.access import access_of
 from web.errors import errors
 from web.house import HOUSE, House
@@ -41,6 +53,12 @@ def rooms() -> list[web.RouteDef]:
         *resident.routes(),
         *records.routes(),
         *finance.routes(),
+        *work.routes(),
+        *work_finish.routes(),
+        *desk.routes(),
+        *desk_open.routes(),
+        *desk_moves.routes(),
+        *devices.routes(),
     ]
 
 

@@ -1,0 +1,185 @@
+"""Opening an order by hand; mistakes are shown beside their fields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, get_args
+
+from aiohttp import web
+from psycopg import AsyncConnection
+
+from config.text import Text
+from dispatch.orders import NewOrder, open_order
+from dispatch.policy import shipped_policy
+from dispatch.refusals import BadField, DispatchRefusal
+from dispatch.status import Severity
+from web import desk_store
+from web.access import OFFICE, require
+from web.desk_store import AssetFound
+from web.house import house_of, now_of
+from web.render import page
+from web.session import account_of
+from web.taps import fresh, go, key_of, tap_of, word_of
+
+TITLE_LENGTH: Final = 120
+TODO_LENGTH: Final = 2000
+_TAP_KNOWN_FOR: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenForm:
+    """The form as typed."""
+
+    q: str = ""
+    asset: str = ""
+    kind: str = ""
+    skill: str = ""
+    severity: str = "minor"
+    title_zh: str = ""
+    title_en: str = ""
+    todo_zh: str = ""
+    todo_en: str = ""
+    alarm: str = ""
+
+    @property
+    def asset_id(self) -> int | None:
+        """The chosen asset, where one was chosen."""
+        return key_of(self.asset)
+
+
+def read_open_form(form: Mapping[str, object]) -> OpenForm:
+    """Read the form as sent."""
+    return OpenForm(
+        **{name: word_of(form, name) for name in OpenForm.__dataclass_fields__ if name != "severity"},
+        severity=word_of(form, "severity") or "minor",
+    )
+
+
+def routes() -> list[web.RouteDef]:
+    """Return the routes of opening an order by hand."""
+    return [
+        web.get("/desk/new", new),
+        web.post("/desk/new", create),
+        web.get("/desk/assets", assets),
+    ]
+
+
+@require(*OFFICE)
+async def new(request: web.Request) -> web.StreamResponse:
+    """Show the form; from an alarm, with what is known already."""
+    form = read_open_form(request.query)
+    async with house_of(request).pool.connection() as conn:
+        return await _form(conn, request, form)
+
+
+@require(*OFFICE)
+async def assets(request: web.Request) -> web.StreamResponse:
+    """Return the assets that fit the words typed."""
+    form = read_open_form(request.query)
+    async with house_of(request).pool.connection() as conn:
+        found = await _found(conn, request, form)
+    return page(request, "desk/_found.html", {"assets": found, "form": form})
+
+
+async def _found(conn: AsyncConnection, request: web.Request, form: OpenForm) -> list[AssetFound]:
+    return await desk_store.search_assets(
+        conn, account_of(request).communities, form.q, asset_id=form.asset_id
+    )
+
+
+async def _form(
+    conn: AsyncConnection,
+    request: web.Request,
+    form: OpenForm,
+    faults: Mapping[str, Text] | None = None,
+    *,
+    status: int = 200,
+) -> web.Response:
+    policy = shipped_policy()
+    return page(
+        request,
+        "desk/new.html",
+        {
+            "form": form,
+            "faults": faults or {},
+            "assets": await _found(conn, request, form),
+            "kinds": policy.kinds,
+            "skills": policy.skills,
+            "request_id": fresh,
+        },
+        status=status,
+    )
+
+
+@require(*OFFICE)
+async def create(request: web.Request) -> web.StreamResponse:
+    """Open the order, once however often the button was pressed."""
+    sent = await request.post()
+    form, by, now = read_open_form(sent), tap_of(request, sent), now_of(request)
+    account = account_of(request)
+    async with house_of(request).pool.connection() as conn:
+        found = await desk_store.search_assets(conn, account.communities, "", asset_id=form.asset_id)
+        chosen = found[0] if found else None
+        judged = judge(form, chosen)
+        if not isinstance(judged, NewOrder):
+            return await _form(conn, request, form, judged, status=422)
+        try:
+            async with conn.transaction():
+                number = await desk_store.opened_by_tap(
+                    conn, account.id, by.request_id or "", now - _TAP_KNOWN_FOR
+                )
+                if number is None:
+                    order_id = await open_order(conn, judged, now, by)
+                    number = await desk_store.number_of(conn, order_id)
+        except BadField as refusal:
+            return await _form(conn, request, form, {refusal.field: refusal.right}, status=422)
+        except DispatchRefusal as refusal:
+            return await _form(conn, request, form, {"asset": refusal.text}, status=409)
+    return go(f"/desk/orders/{number}")
+
+
+def judge(form: OpenForm, chosen: AssetFound | None) -> NewOrder | dict[str, Text]:
+    """Return the order to open, or what is wrong by field."""
+    policy = shipped_policy()
+    found: dict[str, Text] = {}
+    if chosen is None:
+        found["asset"] = Text(zh="请搜索并选择一个设备或地点", en="Search and choose what it is about")
+    if form.kind not in policy.kinds:
+        found["kind"] = Text(zh="请选择工作类型", en="Choose the kind of work")
+    if form.skill not in policy.skills:
+        found["skill"] = Text(zh="请选择所需技能", en="Choose the skill it needs")
+    severity: Severity | None = next((each for each in get_args(Severity) if each == form.severity), None)
+    if severity is None:
+        found["severity"] = Text(zh="请选择级别", en="Choose a severity")
+    title = _either(form.title_zh, form.title_en)
+    if not title.zh:
+        found["title_zh"] = Text(
+            zh="请用一句话写明发生了什么（中文或英文）",
+            en="Say in a sentence what happened, in Chinese or English",
+        )
+    for name, most in (
+        ("title_zh", TITLE_LENGTH),
+        ("title_en", TITLE_LENGTH),
+        ("todo_zh", TODO_LENGTH),
+        ("todo_en", TODO_LENGTH),
+    ):
+        if len(getattr(form, name)) > most:
+            found[name] = Text(zh=f"请不超过 {most} 个字", en=f"At most {most} characters")
+    if found or chosen is None or severity is None:
+        return found
+    return NewOrder(
+        community_id=chosen.community_id,
+        asset_id=chosen.asset_id,
+        kind=form.kind,
+        skill=form.skill,
+        severity=severity,
+        title=title,
+        todo=_either(form.todo_zh, form.todo_en),
+        alarm_id=key_of(form.alarm),
+        because=Text(zh="值班台手工开单", en="opened by hand at the desk"),
+    )
+
+
+def _either(zh: str, en: str) -> Text:
+    """Return both languages; what was written in one only is shown in both."""
+    return Text(zh=zh or en, en=en or zh)
