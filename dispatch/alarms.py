@@ -1,13 +1,118 @@
 """What an alarm does to orders: opens one when it pages, cancels or notes it when it clears."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from psycopg import AsyncConnection
 
+from config.text import Text
+from config.vocabulary import load_vocabulary
+from dispatch import office
+from dispatch.checklist import CheckItem
+from dispatch.orders import NewOrder, open_order
+from dispatch.people import SYSTEM
+from dispatch.policy import Policy, shipped_policy
+from dispatch.status import WAITING
+from dispatch.store import orders
 from rules.changes import AlarmChange
+from rules.rule import OrderTemplate
 
 
-async def follow(conn: AsyncConnection, changes: Sequence[AlarmChange], now: datetime) -> None:
+async def follow(
+    conn: AsyncConnection, changes: Sequence[AlarmChange], now: datetime, policy: Policy | None = None
+) -> None:
     """Act on the rules' findings in the transaction that stored them."""
-    raise NotImplementedError
+    rules = policy or shipped_policy()
+    for change in changes:
+        if change.kind == "cleared":
+            await _cleared(conn, change, now)
+        elif change.page and change.rule.order is not None:
+            await _raised(conn, change, change.rule.order, now, rules)
+
+
+async def _raised(
+    conn: AsyncConnection, change: AlarmChange, template: OrderTemplate, now: datetime, policy: Policy
+) -> None:
+    if await orders.has_order(conn, change.alarm_id):
+        return  # told again about an alarm whose order is there, or was dealt with
+    rule = change.rule
+    place = await orders.place_of(conn, change.asset_id)
+    facts = facts_text(change.facts, place["class"] if place else "")
+    new = NewOrder(
+        community_id=change.community_id,
+        asset_id=change.asset_id,
+        alarm_id=change.alarm_id,
+        kind=template.kind,
+        skill=template.skill,
+        severity=rule.severity,
+        title=rule.title,
+        what=_joined(rule.meaning, facts),
+        todo=rule.todo,
+        safety=rule.safety,
+        checklist=tuple(
+            CheckItem(
+                code=item.code,
+                label=item.name,
+                type="yes_no" if item.type == "check" else item.type,
+                unit=item.unit or "",
+                minimum=item.min,
+                maximum=item.max,
+                required=item.required,
+            )
+            for item in template.checklist
+        ),
+        cancel_on_clear=template.cancel_on_clear,
+        respond=template.respond,
+        arrive=template.arrive,
+        complete=template.complete,
+        because=Text(zh=f"告警“{rule.title.zh}”触发", en=f"alarm “{rule.title.en}” was raised"),
+    )
+    await open_order(conn, new, now, SYSTEM, policy)
+
+
+async def _cleared(conn: AsyncConnection, change: AlarmChange, now: datetime) -> None:
+    order_id = await orders.live_order_of(conn, change.alarm_id)
+    order = None if order_id is None else await orders.lock(conn, order_id)
+    if order is None:
+        return
+    why = Text(
+        zh=f"告警已于 {change.at:%Y-%m-%d %H:%M:%S} UTC 自行恢复",
+        en=f"the alarm cleared by itself at {change.at:%Y-%m-%d %H:%M:%S} UTC",
+    )
+    if order.status in WAITING | {"assigned"} and order.cancel_on_clear:
+        await office.cancel(conn, order.id, SYSTEM, now, why)
+    elif order.due_at is not None:
+        await office.note(conn, order.id, SYSTEM, now, why)
+
+
+def facts_text(facts: Mapping[str, Any], asset_class: str) -> Text:
+    """Write the signals' values in words, as the vocabulary names them."""
+    vocabulary = load_vocabulary()
+    signals = vocabulary.signals(asset_class) if asset_class in vocabulary.asset_classes else {}
+    zh, en = [], []
+    for name, value in sorted(facts.items()):
+        signal = signals.get(name)
+        if signal is None or isinstance(value, dict | list):
+            continue
+        shown = _value(value, signal.type, signal.unit, signal.values)
+        zh.append(f"{signal.label.zh} {shown.zh}")
+        en.append(f"{signal.label.en} {shown.en}")
+    return Text(zh="，".join(zh), en=", ".join(en))
+
+
+def _value(value: object, kind: str, unit: str, values: tuple[str, ...]) -> Text:
+    if kind == "boolean":
+        return Text(zh="是", en="yes") if value else Text(zh="否", en="no")
+    if kind == "enum" and isinstance(value, int | float) and 0 <= int(value) < len(values):
+        word = values[int(value)].replace("_", " ")
+        return Text(zh=word, en=word)
+    shown = f"{value:g}" if isinstance(value, int | float) else str(value)
+    written = f"{shown} {unit}".strip()
+    return Text(zh=written, en=written)
+
+
+def _joined(meaning: Text, facts: Text) -> Text:
+    if not facts.zh:
+        return meaning
+    return Text(zh=f"{meaning.zh}（{facts.zh}）", en=f"{meaning.en} ({facts.en})")

@@ -101,6 +101,16 @@ def in_range(item: CheckItem, value: bool | float | str | None) -> bool:  # noqa
     return False
 
 
+def _right_type(item: CheckItem, value: object) -> bool:
+    match item.type:
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+        case "yes_no":
+            return isinstance(value, bool)
+        case "text":
+            return isinstance(value, str)
+
+
 def _fault(item: CheckItem, answer: CheckAnswer | None) -> Text | None:
     name = item.label
     remark = answer.remark.strip() if answer else ""
@@ -108,20 +118,17 @@ def _fault(item: CheckItem, answer: CheckAnswer | None) -> Text | None:
         if remark or not item.required:
             return None
         return Text(zh=f"“{name.zh}”未填写，也无备注", en=f"“{name.en}” has neither a value nor a remark")
-    if isinstance(answer.value, float) and not isfinite(answer.value):
-        return Text(zh=f"“{name.zh}”的值不是有限的数", en=f"“{name.en}” is not a finite number")
-    wanted = {"number": (int, float), "yes_no": (bool,), "text": (str,)}[item.type]
-    if not isinstance(answer.value, wanted) or (item.type == "number" and isinstance(answer.value, bool)):
+    if not _right_type(item, answer.value):
         return Text(
-            zh=f"“{name.zh}”的值 {answer.value!r} 类型不对，应为 {item.type}",
+            zh=f"“{name.zh}”的值 {answer.value!r} 不对，应为 {item.type}",
             en=f"“{name.en}” = {answer.value!r} is not a {item.type} value",
         )
     if in_range(item, answer.value) or remark:
         return None
     span = range_text(item)
-    if span is not None:
-        return Text(
-            zh=f"“{name.zh}” = {answer.value:g} 超出 {span.zh}，请备注原因",
-            en=f"“{name.en}” = {answer.value:g} is outside {span.en}; say why in a remark",
-        )
-    return Text(zh=f"“{name.zh}”不合格，请备注原因", en=f"“{name.en}” is not right; say why in a remark")
+    if span is None:
+        return Text(zh=f"“{name.zh}”不合格，请备注原因", en=f"“{name.en}” is not right; say why in a remark")
+    return Text(
+        zh=f"“{name.zh}” = {answer.value:g} 超出 {span.zh}，请备注原因",
+        en=f"“{name.en}” = {answer.value:g} is outside {span.en}; say why in a remark",
+    )

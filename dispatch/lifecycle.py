@@ -11,7 +11,7 @@ from config.text import Text
 from dispatch import clocks
 from dispatch.clocks import Calendar
 from dispatch.order import Order
-from dispatch.policy import Policy, deadlines_of, override_for
+from dispatch.policy import Policy
 from dispatch.refusals import BadField, IllegalMove
 from dispatch.status import HELD, Status, allowed
 
@@ -28,10 +28,10 @@ def moved(order: Order, to: Status, now: datetime, **changes: Any) -> Order:  # 
 
 
 def offered(order: Order, now: datetime) -> Order:
-    """Have somebody been offered the order; from whoever had it, it is taken."""
+    """Have somebody been offered the order."""
     if order.status == "assigned":
         return replace(order, due_at=now)
-    return moved(_running(order, now), "assigned", now, **(FREED if order.status in HELD else {}))
+    return moved(order, "assigned", now)
 
 
 def accepted(order: Order, staff_id: int, now: datetime, policy: Policy, calendar: Calendar | None) -> Order:
@@ -54,7 +54,9 @@ def unoffered(order: Order, now: datetime) -> Order:
 def freed(order: Order, now: datetime, calendar: Calendar | None) -> Order:
     """Take the order from whoever holds it; the time to respond begins anew."""
     after = _running(order, now, calendar)
-    return moved(after, "open", now, respond_by=_renewed(after, order.respond_by, now, calendar), **FREED, **CALM)
+    return moved(
+        after, "open", now, respond_by=_renewed(after, order.respond_by, now, calendar), **FREED, **CALM
+    )
 
 
 def under_way(order: Order, to: Status, now: datetime, policy: Policy, calendar: Calendar | None) -> Order:
@@ -125,15 +127,13 @@ def ended(order: Order, to: Status, now: datetime, into: int | None = None) -> O
     return moved(order, to, now, merged_into=into, progress_by=None, **ENDED)
 
 
-def progress_due(
-    order: Order, now: datetime, policy: Policy, calendar: Calendar | None
-) -> datetime | None:
+def progress_due(order: Order, now: datetime, policy: Policy, calendar: Calendar | None) -> datetime | None:
     """Say when the next word about the order is due."""
     limit = policy.deadlines[order.severity].progress
     return None if limit is None else clocks.add(calendar, now, limit)
 
 
-def _running(order: Order, now: datetime, calendar: Calendar | None = None) -> Order:
+def _running(order: Order, now: datetime, calendar: Calendar | None) -> Order:
     """Let stopped clocks run again, whatever move ends the hold."""
     if order.status != "on_hold":
         return order
@@ -156,6 +156,3 @@ def _renewed(
     if deadline is None:
         return None
     return clocks.add(calendar, now, clocks.elapsed(calendar, order.opened_at, deadline))
-
-
-__all__ = ["deadlines_of", "override_for"]

@@ -13,7 +13,7 @@ Cause = Literal["unaccepted", "arrive", "progress", "complete", "hold", "verify"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order's state. Where it is and what it is about never change; the rest changes by moves and sweeps."""
+    """One order's state. What it is about never changes; the rest changes by moves and sweeps."""
 
     id: int
     number: str

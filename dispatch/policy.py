@@ -84,7 +84,9 @@ class WorkingTimes(_Part):
             raise ValueError("week: at least one weekday needs working hours")
         for day, spans in self.week.items():
             if any(span.ends != time(0) and span.ends <= span.starts for span in spans):
-                raise ValueError(f"week: {day}: a span ends after it starts, on the same day (24:00 at the latest)")
+                raise ValueError(
+                    f"week: {day}: a span ends after it starts, on the same day (24:00 at the latest)"
+                )
             if any(a.ends == time(0) or a.ends > b.starts for a, b in pairwise(spans)):
                 raise ValueError(f"week: {day}: spans follow each other and do not overlap")
         return self

@@ -57,6 +57,19 @@ class OfferGone(DispatchRefusal):
         self.order_id = order_id
 
 
+class AlarmHasOrder(DispatchRefusal):
+    """The alarm has another order that is not over: one live order an alarm."""
+
+    def __init__(self, order_id: int) -> None:
+        super().__init__(
+            Text(
+                zh="该告警已有另一张未结束的工单，请在那张工单上继续",
+                en="the alarm has another order that is not over; go on with that one",
+            )
+        )
+        self.order_id = order_id
+
+
 class RequestReused(DispatchRefusal):
     """A request id that already named one move came back asking for another."""
 

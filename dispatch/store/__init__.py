@@ -1,6 +1,7 @@
 """All SQL of the dispatch room, split by noun; here, what the pages read."""
 
 from dispatch.store.board import Board, BoardAlarm, BoardOrder, board
+from dispatch.store.candidates import Candidate, candidates
 from dispatch.store.jobs import Job, JobCard, PastFault, PhotoRef, job_card, jobs_of
 from dispatch.store.proof import (
     AssetHistory,
@@ -14,7 +15,7 @@ from dispatch.store.proof import (
     photo,
     record_view,
 )
-from dispatch.store.story import Candidate, StoryEntry, candidates, story
+from dispatch.store.story import StoryEntry, story
 
 __all__ = [
     "AssetHistory",

@@ -1,0 +1,118 @@
+"""Telling people: a message to the technician's device or to the office, and word to every live page."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from psycopg import AsyncConnection
+
+from config.text import Text
+from dispatch.order import Order
+from dispatch.policy import Step
+from dispatch.store import orders
+from dispatch.store.offers import Offer
+from gateway.outbox import OutboxMessage, enqueue
+from storage.notify import notify
+
+JobNews = Literal["offered", "withdrawn", "changed"]
+
+
+async def order_changed(conn: AsyncConnection, order: Order) -> None:
+    """Wake the worker and the live pages when the transaction commits."""
+    await notify(conn, "order", [order.id], order.community_id)
+
+
+async def offers_ended(
+    conn: AsyncConnection, order: Order, offers: Iterable[Offer], now: datetime, why: Text
+) -> None:
+    """Tell technicians that what they were offered, or held, is not theirs any more."""
+    messages = [
+        _job(
+            order,
+            offer.staff,
+            f"withdrawn-{offer.id}-{now.timestamp():.6f}",
+            "withdrawn",
+            now,
+            {"why": _text(why)},
+        )
+        for offer in offers
+    ]
+    await _send(conn, messages, now)
+
+
+async def offer_made(
+    conn: AsyncConnection,
+    order: Order,
+    staff: str,
+    offer_id: int,
+    expires_at: datetime,
+    why: Text,
+    now: datetime,
+) -> None:
+    """Tell a technician about an offer."""
+    more = {"expires_at": expires_at.isoformat(), "why": _text(why)}
+    await _send(conn, [_job(order, staff, f"offered-{offer_id}", "offered", now, more)], now)
+
+
+async def holder_told(conn: AsyncConnection, order: Order, now: datetime, why: Text) -> None:
+    """Tell the technician who holds the order that somebody else changed it."""
+    if order.assignee_id is None:
+        return
+    codes = await orders.staff_code(conn, [order.assignee_id])
+    key = f"changed-{order.id}-{now.timestamp():.6f}"
+    await _send(
+        conn,
+        [_job(order, code, f"{key}-{code}", "changed", now, {"why": _text(why)}) for code in codes.values()],
+        now,
+    )
+
+
+async def escalated(conn: AsyncConnection, order: Order, steps: Iterable[Step], now: datetime) -> None:
+    """Take the message of each step of the ladder to its role."""
+    messages = [
+        OutboxMessage(
+            key=f"escalation-{order.id}-{order.step}-{step.whom}-{now.timestamp():.6f}",
+            topic=f"clerestory/{order.community}/office/{step.whom}/escalation",
+            payload=_payload(
+                order, now, {"what": "escalated", "whom": step.whom, "why": _text(order.escalation)}
+            ),
+        )
+        for step in steps
+        if "message" in step.how
+    ]
+    await _send(conn, messages, now)
+
+
+def _job(
+    order: Order, staff: str, key: str, what: JobNews, now: datetime, more: dict[str, Any]
+) -> OutboxMessage:
+    return OutboxMessage(
+        key=f"job-{key}",
+        topic=f"clerestory/{order.community}/technician/{staff}/job",
+        payload=_payload(order, now, {"what": what, **more}),
+    )
+
+
+def _payload(order: Order, now: datetime, more: dict[str, Any]) -> str:
+    body = {
+        "v": 1,
+        "at": now.isoformat(),
+        "order_id": order.id,
+        "number": order.number,
+        "status": order.status,
+        "severity": order.severity,
+        "title": _text(order.title),
+        "place": _text(order.place),
+        **more,
+    }
+    return msgspec.json.encode(body).decode()
+
+
+def _text(text: Text) -> dict[str, str]:
+    return {"zh": text.zh, "en": text.en}
+
+
+async def _send(conn: AsyncConnection, messages: list[OutboxMessage], now: datetime) -> None:
+    if messages:
+        await enqueue(conn, messages, now)

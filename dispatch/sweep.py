@@ -1,0 +1,153 @@
+"""What time does to orders: offers run out, deadlines pass, the ladder is climbed, somebody else is asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from psycopg import AsyncConnection
+
+from config.text import Text
+from dispatch import escalation, lifecycle, notices
+from dispatch.offering import offer_all, wanted
+from dispatch.order import Order
+from dispatch.people import SYSTEM
+from dispatch.policy import Policy, shipped_policy
+from dispatch.status import WAITING
+from dispatch.store import offers, orders
+from dispatch.store.offers import Offer
+
+BATCH = 100
+NO_WORDS = Text(zh="", en="")
+
+
+@dataclass(slots=True)
+class _Taken:
+    """The orders of one sweep as they become: state, their round's offers, who found nobody, what changed."""
+
+    orders: dict[int, Order]
+    asked: dict[int, list[Offer]] = field(default_factory=dict)
+    expiries: dict[int, list[datetime]] = field(default_factory=dict)
+    nobody: dict[int, Text] = field(default_factory=dict)
+    touched: set[int] = field(default_factory=set)
+
+
+async def sweep(
+    conn: AsyncConnection, now: datetime, policy: Policy | None = None, limit: int = BATCH
+) -> datetime | None:
+    """Take the orders that are due and that nobody else is moving; say when the next one is due.
+
+    Two sweepers share the work: each order is locked by one of them, the other skips it. Every order taken
+    gets its next time, so nothing waits for ever and nothing is looked at in a loop.
+    """
+    rules = policy or shipped_policy()
+    due = await orders.claim_due(conn, now, limit)
+    if due:
+        taken = _Taken({order.id: order for order in due})
+        await _expire(conn, taken, now)
+        await _close(conn, taken, now, rules)
+        await _offer(conn, taken, now, rules)
+        for order_id in taken.orders:
+            await _look(conn, taken, order_id, now, rules)
+    return await orders.next_due(conn)
+
+
+async def _expire(conn: AsyncConnection, taken: _Taken, now: datetime) -> None:
+    """End offers that nobody answered; an order without any standing offer is open again."""
+    ended = await offers.expire(conn, list(taken.orders), now)
+    taken.asked = await offers.of_rounds(conn, list(taken.orders))
+    over = Text(zh="应答时间已过", en="the time to answer is over")
+    for order in list(taken.orders.values()):
+        gone = [offer for offer in ended if offer.order_id == order.id]
+        if gone:
+            taken.touched.add(order.id)
+            await notices.offers_ended(conn, order, gone, now, over)
+        if order.status == "assigned" and not _standing(taken.asked[order.id]):
+            who = "、".join(offer.staff for offer in gone)
+            why = Text(zh=f"{who} 未在时限内应答", en=f"{who} did not answer in time") if gone else NO_WORDS
+            await _moved(conn, taken, order, lifecycle.unoffered(order, now), why, now)
+
+
+async def _close(conn: AsyncConnection, taken: _Taken, now: datetime, policy: Policy) -> None:
+    """Close verified orders after their while."""
+    why = Text(zh="核验后到期自动关闭", en="closed by itself a while after it was verified")
+    for order in list(taken.orders.values()):
+        at = escalation.close_at(order, policy)
+        if order.status == "verified" and at is not None and at <= now:
+            await _moved(conn, taken, order, lifecycle.closed(order, now), why, now)
+
+
+async def _offer(conn: AsyncConnection, taken: _Taken, now: datetime, policy: Policy) -> None:
+    """Ask whom this round has not asked; where nobody is left for long enough, begin a new round."""
+    looking = [o for o in taken.orders.values() if wanted(o, taken.asked[o.id], policy) > 0]
+    await _match(conn, taken, looking, now, policy)
+    again = [
+        replace(order, round=order.round + 1)
+        for order in taken.orders.values()
+        if order.id in taken.nobody and _round_over(order, taken.asked[order.id], now, policy)
+    ]
+    for order in again:
+        taken.asked[order.id] = []
+        del taken.nobody[order.id]
+    await _match(conn, taken, again, now, policy)
+
+
+async def _match(
+    conn: AsyncConnection, taken: _Taken, looking: Sequence[Order], now: datetime, policy: Policy
+) -> None:
+    matched = await offer_all(conn, looking, taken.asked, now, policy)
+    taken.orders.update(matched.orders)
+    taken.nobody.update(matched.nobody)
+    for order_id, expiries in matched.expiries.items():
+        if expiries:
+            taken.touched.add(order_id)
+            taken.expiries.setdefault(order_id, []).extend(expiries)
+
+
+async def _look(conn: AsyncConnection, taken: _Taken, order_id: int, now: datetime, policy: Policy) -> None:
+    """Climb the ladder where something is wrong, and set when to look again."""
+    order, nobody = taken.orders[order_id], taken.nobody.get(order_id)
+    trouble = escalation.trouble_of(order, now, policy, nobody)
+    climb = escalation.climb(order, trouble, now, policy.escalation)
+    standing = [offer.expires_at for offer in _standing(taken.asked[order_id])]
+    retry = None if nobody is None else now + policy.offers.round_again[order.severity]
+    due_at = escalation.next_look(
+        climb.order, now, policy, [*standing, *taken.expiries.get(order_id, ())], retry
+    )
+    after = replace(climb.order, due_at=due_at)
+    await orders.write(conn, order, after)
+    if climb.steps:
+        whom = "、".join(_ROLES[step.whom].zh for step in climb.steps)
+        whom_en = ", ".join(_ROLES[step.whom].en for step in climb.steps)
+        said = after.escalation
+        why = Text(zh=f"升级至{whom}：{said.zh}", en=f"escalated to the {whom_en}: {said.en}")
+        await orders.add_move(conn, order_id, after.status, after.status, SYSTEM, now, why)
+        await notices.escalated(conn, after, climb.steps, now)
+    if climb.steps or order_id in taken.touched or after.escalation != order.escalation:
+        await notices.order_changed(conn, after)
+
+
+async def _moved(
+    conn: AsyncConnection, taken: _Taken, before: Order, after: Order, why: Text, now: datetime
+) -> None:
+    await orders.write(conn, before, after)
+    await orders.add_move(conn, before.id, before.status, after.status, SYSTEM, now, why)
+    taken.orders[before.id] = after
+    taken.touched.add(before.id)
+
+
+def _standing(asked: Sequence[Offer]) -> list[Offer]:
+    return [offer for offer in asked if offer.status == "offered"]
+
+
+def _round_over(order: Order, asked: Sequence[Offer], now: datetime, policy: Policy) -> bool:
+    """Whether everybody may be asked again: a while after the last answer of this round."""
+    answers = [offer.answered_at for offer in asked if offer.answered_at is not None]
+    if order.status not in WAITING or not answers:
+        return False
+    return max(answers) + policy.offers.round_again[order.severity] <= now
+
+
+_ROLES: Mapping[str, Text] = {
+    "dispatcher": Text(zh="调度员", en="dispatcher"),
+    "manager": Text(zh="经理", en="manager"),
+}
