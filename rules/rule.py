@@ -1,6 +1,7 @@
 """A rule of the house: what it finds, what that means, and what is to be done.
 
-Spans inside triggers are whole microseconds, as all times of the engine are; deadlines of orders are timedeltas.
+Spans inside triggers are whole microseconds, as all times of the engine are; deadlines of orders are
+timedeltas.
 """
 
 from dataclasses import dataclass
@@ -72,8 +73,8 @@ Trigger = Holds | Happens | Silent | Offline
 class Rule:
     """One rule: any of its triggers raises the alarm, `unless` keeps it from being raised.
 
-    It ends by `clear`, `clear_on` or `clear_after`, and without them when no trigger holds any longer; `keep` holds
-    it for a while after that. Two rules are the same when their code is.
+    It ends by `clear`, `clear_on` or `clear_after`, and without them when no trigger holds any longer; `keep`
+    holds it for a while after that. Two rules are the same when their code is.
     """
 
     code: str

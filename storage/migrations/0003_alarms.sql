@@ -20,3 +20,12 @@ CREATE TABLE alarm (
 -- One live alarm per (device, rule), whoever races.
 CREATE UNIQUE INDEX alarm_live ON alarm (device_id, rule) WHERE cleared_at IS NULL;
 CREATE INDEX alarm_recent ON alarm (community_id, raised_at DESC);
+
+-- Every device has its place to be remembered from the start: whoever hears it finds a row to lock.
+CREATE FUNCTION remember_device() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO device_state (community_id, device_id, state) VALUES (NEW.community_id, NEW.id, '{}');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER device_remembered AFTER INSERT ON device FOR EACH ROW EXECUTE FUNCTION remember_device();

@@ -1,0 +1,143 @@
+"""The rules at work on PostgreSQL: hear messages, wake for timers. The caller owns the transaction.
+
+Two processes may hear one device at once: its row in `device_state` is locked while its rules are stepped, so
+they take turns, and many rows are locked in the order of their keys, so they never wait for each other in a
+ring.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from psycopg import AsyncConnection
+
+from config.profiles import load_profiles
+from gateway.signals import Device, Heard
+from rules import store
+from rules.book import RuleBook
+from rules.changes import AlarmChange
+from rules.engine import Facts, Input, Tick, step
+from rules.engine import next_due as engine_next_due
+from rules.findings import Batch, Finding, Key
+from rules.hearing import inputs
+from rules.moments import from_moment, span, to_moment
+from rules.ruleset import RuleSet
+from rules.state import DeviceState, dump_state, load_state
+from rules.store import Save
+from storage.notify import notify
+
+
+async def hear(conn: AsyncConnection, heard: Sequence[Heard], book: RuleBook) -> list[AlarmChange]:
+    """Step the rules of every device heard, store what they remember, raise and clear alarms."""
+    by_device: dict[Key, list[Heard]] = {}
+    for each in heard:
+        by_device.setdefault(each.device.key, []).append(each)
+    if not by_device:
+        return []
+    saves: list[Save] = []
+    findings: list[Finding] = []
+    for row in await store.lock_states(conn, sorted(by_device)):
+        said = by_device[row.key]
+        device = said[-1].device
+        rules, facts = _rules_for(device, book), _facts_of(device, book)
+        given = [each for message in said for each in inputs(message, rules)]
+        before = load_state(row.state)
+        after = _step_all(device, rules, before, given, facts, findings)
+        if after is not before:
+            saves.append(_save(row.key, after, _never_later(row.next_due, rules, after, facts)))
+    if saves:
+        await store.save_states(conn, saves)
+    return await _settle(conn, findings)
+
+
+async def wake(conn: AsyncConnection, now: datetime, book: RuleBook, limit: int = 500) -> list[AlarmChange]:
+    """Let timers run out whose time has come, of devices nobody else is stepping at this moment.
+
+    At most `limit` devices; call it again while `next_due` is not after `now`.
+    """
+    saves: list[Save] = []
+    findings: list[Finding] = []
+    for row in await store.lock_due(conn, now, limit):
+        device, state = row.device, load_state(row.state)
+        rules, facts = _rules_for(device, book), _facts_of(device, book)
+        if row.retired:
+            due = None  # nobody expects anything of it; it is looked at again if it speaks
+        else:
+            state = _step_all(device, rules, state, [Tick(to_moment(now))], facts, findings)
+            due = engine_next_due(rules, state, facts)
+        saves.append(_save(row.key, state, None if due is None else from_moment(due)))
+    if saves:
+        await store.save_states(conn, saves)
+    return await _settle(conn, findings)
+
+
+async def next_due(conn: AsyncConnection) -> datetime | None:
+    """When `wake` should next be called: may be early, never late; None while nothing waits."""
+    return await store.next_due(conn)
+
+
+async def end_retired_rules(conn: AsyncConnection, book: RuleBook, now: datetime) -> int:
+    """End the live alarms of rules that are no longer in the book: nothing else ever would."""
+    ended = await store.end_alarms_of_other_rules(conn, [rule.code for rule in book.rules], now)
+    await _tell(conn, ended)
+    return len(ended)
+
+
+def _rules_for(device: Device, book: RuleBook) -> RuleSet:
+    # An alarm is about an asset: a device that watches none (a kiosk) is only remembered as heard.
+    return book.for_class(device.asset_class if device.asset_id is not None else None)
+
+
+def _facts_of(device: Device, book: RuleBook) -> Facts:
+    rules = _rules_for(device, book)
+    profiles = load_profiles()
+    stale_after = profiles[device.profile].stale_after if device.profile in profiles else None
+    return Facts(rules.asset(device.attributes), None if stale_after is None else span(stale_after))
+
+
+def _step_all(
+    device: Device,
+    rules: RuleSet,
+    state: DeviceState,
+    given: Sequence[Input],
+    facts: Facts,
+    findings: list[Finding],
+) -> DeviceState:
+    for each in given:
+        state, effects = step(rules, state, each, facts)
+        findings += [Finding(device.key, device.asset_id or 0, effect) for effect in effects]
+    return state
+
+
+def _save(key: Key, state: DeviceState, due: datetime | None) -> Save:
+    heard_at = None if state.heard is None else from_moment(state.heard)
+    return Save(key, dump_state(state), heard_at, state.online, due)
+
+
+def _never_later(known: datetime | None, rules: RuleSet, state: DeviceState, facts: Facts) -> datetime | None:
+    """The time to wake: the stored one stays while it is early enough, so that most updates touch no index."""
+    due = engine_next_due(rules, state, facts)
+    if due is None:
+        return known
+    at = from_moment(due)
+    return at if known is None or at < known else known
+
+
+async def _settle(conn: AsyncConnection, findings: Sequence[Finding]) -> list[AlarmChange]:
+    if not findings:
+        return []
+    batch = Batch.of(findings)
+    # What was live ends first, so that what is raised after it finds its place free.
+    moved = await store.move_alarms(conn, [story.move() for story in batch.earlier]) if batch.earlier else []
+    new = [story.new_alarm(story.raised) for story in batch.new if story.raised is not None]
+    inserted = await store.insert_alarms(conn, new) if new else {}
+    batch.learn(inserted, moved)
+    changes = batch.changes()
+    await _tell(conn, [(change.alarm_id, change.community_id) for change in changes])
+    return changes
+
+
+async def _tell(conn: AsyncConnection, alarms: Sequence[tuple[int, int]]) -> None:
+    communities = sorted({community_id for _, community_id in alarms})
+    for community_id in communities:
+        told = sorted({alarm_id for alarm_id, at in alarms if at == community_id})
+        await notify(conn, "alarm", told, community_id)

@@ -1,0 +1,89 @@
+"""The rules of the house, read and compiled, by asset class."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from config.text import Text
+from rules.compile import compile_file
+from rules.document import Problem, RuleFileError
+from rules.rule import OrderTemplate, Rule
+from rules.ruleset import AttributeRule, RuleSet
+
+__all__ = ["OrderTemplate", "Rule", "RuleBook", "load_rulebook", "shipped_rules"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """All rules, compiled. `sets` is by asset class."""
+
+    sets: Mapping[str, RuleSet]
+    _by_code: dict[str, Rule] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._by_code.update({rule.code: rule for each in self.sets.values() for rule in each.rules})
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return tuple(self._by_code.values())
+
+    def rule(self, code: str) -> Rule:
+        """The rule of a code; KeyError when there is none."""
+        return self._by_code[code]
+
+    def for_class(self, asset_class: str | None) -> RuleSet:
+        """The rules of one asset class; a set without rules for a class that has none."""
+        return self.sets.get(asset_class or "", RuleSet.empty())
+
+    def attributes(self, asset_class: str) -> Mapping[str, AttributeRule]:
+        """What the rules of a class read from its assets' attributes, with types and defaults."""
+        return self.for_class(asset_class).attributes
+
+    def kinds(self) -> dict[str, Text]:
+        """Every kind of work that some rule opens, with the title of the first that does."""
+        kinds: dict[str, Text] = {}
+        for rule in self._by_code.values():
+            if rule.order is not None:
+                kinds.setdefault(rule.order.kind, rule.title)
+        return kinds
+
+
+def shipped_rules() -> tuple[Path, ...]:
+    """The rule files that come with the house."""
+    folder = Path(str(files("config"))) / "rules"
+    return tuple(sorted(folder.glob("*.yaml")))
+
+
+def load_rulebook(paths: Iterable[Path] | None = None) -> RuleBook:
+    """Read rule files (the shipped ones unless told otherwise), or raise RuleFileError with every mistake."""
+    return _shipped() if paths is None else _load(tuple(paths))
+
+
+@cache
+def _shipped() -> RuleBook:
+    return _load(shipped_rules())
+
+
+def _load(paths: tuple[Path, ...]) -> RuleBook:
+    problems: list[Problem] = []
+    sets: dict[str, RuleSet] = {}
+    seen: dict[str, Path] = {}
+    for path in paths:
+        compiled = compile_file(path)
+        problems += compiled.problems
+        for code in compiled.codes:
+            if code in seen:
+                problems.append(
+                    compiled.document.at(("rules", code), f"{code!r} is also in {seen[code]}", key=True)
+                )
+            seen[code] = path
+        if compiled.rules is not None:
+            known = sets.get(compiled.rules.asset_class)
+            sets[compiled.rules.asset_class] = (
+                compiled.rules if known is None else known.joined(compiled.rules)
+            )
+    if problems:
+        raise RuleFileError(problems)
+    return RuleBook(sets)

@@ -1,0 +1,91 @@
+"""From a rule file to compiled rules, finding every mistake on the way, each with its place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from config.vocabulary import load_vocabulary
+from rules.compile_rule import RuleCompiler, Sheet
+from rules.document import Document, Problem, RuleFileError, read_document
+from rules.ruleset import AttributeRule, RuleSet
+from rules.schema import AttributeSpec, RuleFile, describe, field_names
+from rules.type_check import Scope, nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A rule file with its rules, and the problems that keep it from being used."""
+
+    document: Document
+    problems: tuple[Problem, ...]
+    rules: RuleSet | None = None
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of its rules."""
+        return () if self.rules is None else tuple(rule.code for rule in self.rules.rules)
+
+
+def compile_file(path: Path, name: str | None = None) -> Compiled:
+    """Read, check and compile one file; never raises for what the file says."""
+    try:
+        document = read_document(path, name)
+    except RuleFileError as error:
+        return Compiled(Document(name or str(path)), error.problems)
+    try:
+        file = RuleFile.model_validate(document.content)
+    except ValidationError as error:
+        misshapen = (_misshapen(document, each) for each in error.errors())
+        return Compiled(document, (*document.problems, *misshapen))
+    sheet = Sheet(document, list(document.problems))
+    rules = _FileCompiler(sheet, file).rules()
+    return Compiled(document, tuple(sheet.problems), rules)
+
+
+def _misshapen(document: Document, error: "ErrorDetails") -> Problem:
+    # pydantic names the branch it tried inside a union: only what stands in the file is a place.
+    path = tuple(
+        part for part in error["loc"] if not str(part).startswith(("literal[", "function-", "constrained-"))
+    )
+    if error["type"] == "extra_forbidden":
+        field_name = str(path[-1])
+        message = f"unknown field {field_name!r}{nearest(field_name, field_names())}"
+        return document.at(path, message, key=True)
+    return document.at(path, describe(error), key=error["type"] == "missing")
+
+
+@dataclass(slots=True)
+class _FileCompiler:
+    """Compiles the rules of one well-shaped file."""
+
+    sheet: Sheet
+    file: RuleFile
+
+    def rules(self) -> RuleSet | None:
+        vocabulary = load_vocabulary()
+        asset_class = self.file.asset_class
+        if asset_class not in vocabulary.asset_classes:
+            hint = nearest(asset_class, tuple(vocabulary.asset_classes))
+            self.sheet.note(("asset_class",), f"{asset_class!r} is not an asset class{hint}")
+            return None
+        attributes = {name: self._attribute(name, spec) for name, spec in self.file.attributes.items()}
+        scope = Scope(asset_class, vocabulary.signals(asset_class), attributes)
+        unless = self.sheet.condition(("unless",), self.file.unless, scope) if self.file.unless else None
+        events = tuple(vocabulary.events_on(asset_class))
+        rules = [
+            RuleCompiler(self.sheet, ("rules", code), scope, events, unless).rule(code, spec)
+            for code, spec in self.file.rules.items()
+        ]
+        return RuleSet.of(asset_class, rules, attributes, scope.signals)
+
+    def _attribute(self, name: str, spec: AttributeSpec) -> AttributeRule:
+        rule = AttributeRule(name, spec.type, spec.default, spec.minimum, spec.maximum, spec.label.text())
+        problem = rule.problem(spec.default)
+        if problem is not None:
+            self.sheet.note(("attributes", name, "default"), problem)
+        return rule

@@ -1,0 +1,212 @@
+"""From one rule as it is written to the compiled rule, checking that its words make sense together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import pairwise
+
+from rules.conditions import Condition, compile_condition
+from rules.document import Document, Keys, Problem
+from rules.expressions import ExpressionError
+from rules.moments import span
+from rules.rule import LATE_AFTER, Happens, Holds, Offline, OrderTemplate, Rule, Silent, Trigger
+from rules.rule_reach import check_reach
+from rules.schema import OrderSpec, RuleSpec, TriggerSpec
+from rules.type_check import Scope, check_types, nearest
+
+
+@dataclass(slots=True)
+class Sheet:
+    """A document being compiled, and what has been found wrong with it so far."""
+
+    document: Document
+    problems: list[Problem]
+
+    def note(self, path: Keys, message: str, *, key: bool = False, offset: int = 0) -> None:
+        """Write down a problem at its place."""
+        self.problems.append(self.document.at(path, message, key=key, offset=offset))
+
+    def condition(self, path: Keys, source: str, scope: Scope) -> Condition | None:
+        """Compile and type-check a condition; what is wrong with it is noted at its characters."""
+        try:
+            condition = compile_condition(source)
+        except ExpressionError as error:
+            self.note(path, error.message, offset=error.offset)
+            return None
+        mistakes = check_types(condition.tree, scope)
+        for each in mistakes:
+            self.note(path, each.message, offset=each.offset)
+        return None if mistakes else condition
+
+
+@dataclass(slots=True)
+class RuleCompiler:
+    """Compiles one rule. A part that is wrong is noted and left out, so that the rest can be checked too."""
+
+    sheet: Sheet
+    path: Keys
+    scope: Scope
+    events: tuple[str, ...]
+    file_unless: Condition | None
+
+    def rule(self, code: str, spec: RuleSpec) -> Rule:
+        """The compiled rule; use it only if nothing was noted."""
+        before = len(self.sheet.problems)
+        places = [((*self.path, "any", n), each) for n, each in enumerate(spec.any or ())]
+        if not places:
+            places = [(self.path, spec)]
+        elif _trigger_words(spec):
+            self._note(
+                "any",
+                f"beside `any` there is also `{_trigger_words(spec)[0]}`: put it into a trigger of the list",
+            )
+        found = [(path, self._trigger(path, each)) for path, each in places]
+        triggers = {path: trigger for path, trigger in found if trigger is not None}
+        rule = Rule(
+            code=code,
+            asset_class=self.scope.asset_class,
+            severity=spec.severity,
+            title=spec.title.text(),
+            meaning=spec.meaning.text(),
+            todo=spec.todo.text(),
+            safety=spec.safety.text(),
+            order=None if spec.order is None else self._order(spec.order),
+            triggers=tuple(triggers.values()),
+            unless=self._unless(spec),
+            clear=self._optional("clear", spec.clear),
+            clear_on=frozenset(self._codes((*self.path, "clear_on"), spec.clear_on or ())),
+            clear_after=_span(spec.clear_after),
+            keep=_span(spec.keep) or 0,
+            late_after=_span(spec.late_after) or LATE_AFTER,
+        )
+        self._check_ending(rule, spec)
+        if len(self.sheet.problems) == before:
+            self._check_reach(rule, triggers)
+        return rule
+
+    def _note(self, part: str, message: str) -> None:
+        self.sheet.note((*self.path, part), message)
+
+    def _optional(self, part: str, source: str | None) -> Condition | None:
+        return None if source is None else self.sheet.condition((*self.path, part), source, self.scope)
+
+    def _unless(self, spec: RuleSpec) -> Condition | None:
+        if spec.unless is False:
+            return None
+        if spec.unless is None:
+            watches = not (spec.silent or spec.offline)
+            return self.file_unless if watches else None
+        return self._optional("unless", spec.unless)
+
+    def _codes(self, path: Keys, codes: Iterable[str]) -> list[str]:
+        for n, code in enumerate(codes):
+            if code not in self.events:
+                hint = nearest(code, self.events)
+                self.sheet.note((*path, n), f"{code!r} is not an event of {self.scope.asset_class}{hint}")
+        return list(codes)
+
+    def _trigger(self, path: Keys, spec: TriggerSpec) -> Trigger | None:
+        forms = [word for word in ("when", "on", "silent", "offline") if getattr(spec, word) is not None]
+        if forms not in (["when"], ["on"], ["when", "on"], ["silent"], ["offline"]):
+            what = f"has {' and '.join(forms)}" if forms else "says nothing"
+            self.sheet.note(
+                path,
+                f"a trigger is `when`, `on`, `on` with `when`, `silent` or `offline`; this {what}",
+                key=True,
+            )
+            return None
+        self._check_words(path, spec, forms)
+        hold, within, times = _span(spec.hold) or 0, _span(spec.within) or 0, spec.times or 1
+        if spec.silent is not None:
+            return Silent(None if spec.silent == "by_profile" else span(spec.silent))
+        if spec.offline is not None:
+            return Offline(hold)
+        when = None
+        if spec.when is not None:
+            scope = replace(self.scope, event=spec.on is not None)
+            when = self.sheet.condition((*path, "when"), spec.when, scope)
+        if spec.on is not None:
+            return Happens(frozenset(self._codes((*path, "on"), spec.on)), when, times, within)
+        return None if when is None else Holds(when, hold, times, within)
+
+    def _check_words(self, path: Keys, spec: TriggerSpec, forms: list[str]) -> None:
+        if (spec.times is None) != (spec.within is None):
+            there, missing = ("times", "within") if spec.within is None else ("within", "times")
+            self.sheet.note((*path, there), f"`{there}` needs `{missing}`: so often within so long", key=True)
+        if spec.times is not None and forms[0] in {"silent", "offline"}:
+            self.sheet.note((*path, "times"), f"`times` does not go with `{forms[0]}`", key=True)
+        if spec.hold is not None and (forms not in (["when"], ["offline"]) or spec.times is not None):
+            why = (
+                "an event has no length"
+                if "on" in forms
+                else "it goes with `when` or `offline`, without `times`"
+            )
+            self.sheet.note((*path, "for"), f"`for` does not go here: {why}", key=True)
+
+    def _order(self, spec: OrderSpec) -> OrderTemplate:
+        ordered = [
+            (name, length) for name in ("respond", "arrive", "complete") if (length := getattr(spec, name))
+        ]
+        for (first, shorter), (second, longer) in pairwise(ordered):
+            if shorter > longer:
+                message = f"`{second}` ({longer}) is before `{first}` ({shorter})"
+                self.sheet.note((*self.path, "order", second), message)
+        codes = [item.code for item in spec.checklist]
+        for n, code in enumerate(codes):
+            if code in codes[:n]:
+                self.sheet.note((*self.path, "order", "checklist", n, "code"), f"{code!r} is here twice")
+        return OrderTemplate(
+            kind=spec.kind,
+            skill=spec.skill,
+            cancel_on_clear=spec.cancel_on_clear,
+            checklist=tuple(spec.checklist),
+            respond=spec.respond,
+            arrive=spec.arrive,
+            complete=spec.complete,
+        )
+
+    def _check_ending(self, rule: Rule, spec: RuleSpec) -> None:
+        whole = next((each for each in rule.triggers if isinstance(each, Silent | Offline)), None)
+        endings = [
+            word for word in ("clear", "clear_on", "clear_after", "keep") if getattr(spec, word) is not None
+        ]
+        if whole is not None:
+            if len(rule.triggers) > 1:
+                self._note("any", "`silent` and `offline` stand alone: give them a rule of their own")
+            for word in [*endings, *(["unless"] if spec.unless else [])]:
+                self._note(word, f"`{word}` does not go with silence: it ends when the device is heard again")
+            return
+        by_itself = all(isinstance(each, Holds) and each.times == 1 for each in rule.triggers)
+        if not by_itself and not {"clear", "clear_on", "clear_after"} & set(endings):
+            message = "an event never ends by itself: say `clear`, `clear_on` or `clear_after`"
+            self.sheet.note(self.path, message, key=True)
+        if by_itself and spec.clear_after is not None:
+            self._note(
+                "clear_after", "`clear_after` counts from the last event, and this rule has none: say `keep`"
+            )
+        raising = frozenset(
+            code for each in rule.triggers if isinstance(each, Happens) for code in each.codes
+        )
+        for n, code in enumerate(spec.clear_on or ()):
+            if code in raising:
+                self.sheet.note((*self.path, "clear_on", n), f"{code!r} raises this alarm too")
+
+    def _check_reach(self, rule: Rule, triggers: dict[Keys, Trigger]) -> None:
+        own = rule.unless is not self.file_unless
+        for part, message in check_reach(rule, self.scope):
+            if isinstance(part, int):
+                path = (*list(triggers)[part], "when")
+            elif part == "unless" and not own:
+                path = ("unless",)
+            else:
+                path = (*self.path, part)
+            self.sheet.note(path, message)
+
+
+def _trigger_words(spec: TriggerSpec) -> list[str]:
+    words = ("when", "on", "silent", "offline", "times", "within")
+    return [word for word in words if getattr(spec, word) is not None] + (["for"] if spec.hold else [])
+
+
+def _span(length: timedelta | None) -> int | None:
+    return None if length is None else span(length)

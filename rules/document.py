@@ -1,0 +1,126 @@
+"""YAML that remembers where everything stands, so that an error can point at it.
+
+A file becomes plain values plus, for every path into them, the line and column of the key and of the value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+Keys = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in a file, at a line and column (both from 1), and what would be right."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+class RuleFileError(Exception):
+    """A file cannot be used; `problems` lists every mistake at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(sorted(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    line: int
+    column: int
+    inline: bool  # a plain or quoted scalar on one line: characters inside can be counted
+    quote: int = 0
+
+
+@dataclass(slots=True)
+class Document:
+    """The content of one YAML file and the position of each part of it."""
+
+    name: str
+    content: Any = None
+    problems: list[Problem] = field(default_factory=list)
+    _values: dict[Keys, _Place] = field(default_factory=dict)
+    _keys: dict[Keys, _Place] = field(default_factory=dict)
+
+    def at(self, path: Keys, message: str, *, key: bool = False, offset: int = 0) -> Problem:
+        """A problem at a path: at its key, or inside its scalar `offset` characters on, or at the nearest parent."""
+        places = self._keys if key else self._values
+        while path and path not in places:
+            path, offset = path[:-1], 0
+            places = self._values
+        place = places.get(path, _Place(1, 1, inline=False))
+        inside = offset + place.quote if place.inline else 0
+        return Problem(self.name, place.line, place.column + inside, message)
+
+    def take(self, root: Node) -> None:
+        """Turn a parsed file into values, remembering where each part stands."""
+        self.content = self._take(root, ())
+
+    def _take(self, node: Node, path: Keys) -> object:
+        inline = isinstance(node, ScalarNode) and node.start_mark.line == node.end_mark.line
+        quote = 1 if inline and getattr(node, "style", None) in ("'", '"') else 0
+        self._values[path] = _Place(node.start_mark.line + 1, node.start_mark.column + 1, inline, quote)
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self._take(item, (*path, index)) for index, item in enumerate(node.value)]
+        return _scalar(node)
+
+    def _mapping(self, node: MappingNode, path: Keys) -> dict[str, object]:
+        content: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            # YAML 1.1 readers take a bare `on` for true; what was written is what is meant.
+            key = str(key_node.value)
+            inner = (*path, key)
+            place = _Place(key_node.start_mark.line + 1, key_node.start_mark.column + 1, inline=True)
+            if key in content:
+                self.problems.append(Problem(self.name, place.line, place.column, f"{key!r} is here twice"))
+            self._keys[inner] = place
+            content[key] = self._take(value_node, inner)
+        return content
+
+
+def _scalar(node: Node) -> object:
+    text: str = node.value
+    kind = str(node.tag).rpartition(":")[2]
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() == "true"
+    if kind in {"int", "float"}:
+        try:
+            return int(text) if kind == "int" else float(text)
+        except ValueError:
+            return text
+    return text
+
+
+def read_document(path: Path, name: str | None = None) -> Document:
+    """Read a YAML file, or raise RuleFileError naming the place that is not YAML."""
+    document = Document(name or str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RuleFileError([Problem(document.name, 1, 1, f"cannot be read: {error}")]) from error
+    try:
+        node = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise RuleFileError([Problem(document.name, line, column, f"not YAML: {error.problem}")]) from error
+    if node is None:
+        raise RuleFileError([Problem(document.name, 1, 1, "the file is empty")])
+    document.take(node)
+    return document

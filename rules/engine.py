@@ -1,0 +1,245 @@
+"""`step(rules, state, input, facts) -> (state, effects)`: what one thing said, or the clock, changes. Pure.
+
+Event time decides. Of each signal and each event code only what is newer than the newest known steps the
+rules; what is late or repeated changes nothing. The wall clock only wakes: it lets a timer run out for which
+nothing else was heard. A timer runs out by whichever comes first, something newer from the device that does
+not contradict, or the clock. Silence raises its own alarm and ends none.
+
+A finding about the past (heard more than `late_after` after it happened) is kept without telling anybody; it
+is told when something fresh confirms it, or `PAGE_DELAY` after it was heard if nothing has ended it by then.
+So a backlog that a device sends after an outage pages nobody about what has ended.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+
+import msgspec
+
+from rules.case import Case, Effect, View
+from rules.conditions import Value
+from rules.moments import from_moment
+from rules.rule import Silent
+from rules.ruleset import RuleSet
+from rules.state import DeviceState, Memory, Since
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a device said of one moment: values by signal, event codes with their details."""
+
+    at: int
+    received: int
+    values: Mapping[str, Value] = field(default_factory=dict)
+    events: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The device, or the broker on its behalf, said that it is there or gone."""
+
+    received: int
+    online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Our clock shows this."""
+
+    now: int
+
+
+Input = Said | Status | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the rules need to know of a device beside what it says."""
+
+    asset: Mapping[str, Value] = field(default_factory=dict)
+    stale_after: int | None = None
+
+
+Stepped = tuple[DeviceState, list[Effect]]
+
+
+def step(rules: RuleSet, state: DeviceState, given: Input, facts: Facts) -> Stepped:
+    """The state after one input, and what it caused. The very same state is returned if nothing changed."""
+    match given:
+        case Said():
+            return _said(rules, state, given, facts)
+        case Status():
+            return _status(rules, state, given, facts)
+        case Tick():
+            return _tick(rules, state, given, facts)
+
+
+def next_due(rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
+    """When our clock should next be shown to this device's rules, or None."""
+    view = _view(state, facts)
+    moments: list[int] = []
+    for code, memory in state.rules.items():
+        position = rules.index.get(code)
+        if position is not None:
+            due = Case(rules.plans[position], memory, view, []).due()
+            moments += [] if due is None else [due]
+    for position in rules.silent:
+        after = _silence(rules, position, facts)
+        if after is not None and state.heard is not None and rules.rules[position].code not in state.rules:
+            moments.append(state.heard + after)
+    return min(moments, default=None)
+
+
+def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepped:
+    at, known, past = said.at, state.signals, state.events
+    values = {
+        name: value
+        for name, value in said.values.items()
+        if name in rules.by_signal and (name not in known or known[name][0] < at)
+    }
+    events = {
+        code: detail
+        for code, detail in said.events.items()
+        if code in rules.by_code and (code not in past or past[code] < at)
+    }
+    if not values and not events and at <= state.latest:
+        return state, []
+    signals = {**known, **{name: (at, value) for name, value in values.items()}} if values else known
+    back = state.online is False and at > state.online_at
+    after = msgspec.structs.replace(
+        state,
+        signals=signals,
+        events={**past, **dict.fromkeys(events, at)} if events else past,
+        latest=max(state.latest, at),
+        heard=said.received if state.heard is None else max(state.heard, said.received),
+        online=True if back else state.online,
+        online_at=at if back else state.online_at,
+    )
+    return _with_rules(after, _Steps(rules, after, facts).said(said, values, events, back=back))
+
+
+def _status(rules: RuleSet, state: DeviceState, status: Status, facts: Facts) -> Stepped:
+    if status.online == state.online or status.received < state.online_at:
+        return state, []
+    at = status.received
+    heard = max(state.heard or at, at) if status.online else state.heard
+    after = msgspec.structs.replace(state, online=status.online, online_at=at, heard=heard)
+    return _with_rules(after, _Steps(rules, after, facts).status(status))
+
+
+def _tick(rules: RuleSet, state: DeviceState, tick: Tick, facts: Facts) -> Stepped:
+    return _with_rules(state, _Steps(rules, state, facts).tick(tick))
+
+
+Outcome = tuple[dict[str, Memory], list[Effect]]
+
+
+def _with_rules(state: DeviceState, outcome: Outcome) -> Stepped:
+    memories, effects = outcome
+    if memories == state.rules:
+        return state, effects
+    return msgspec.structs.replace(state, rules=memories), effects
+
+
+def _view(state: DeviceState, facts: Facts) -> View:
+    return View(state.signals, {name: value for name, (_, value) in state.signals.items()}, facts.asset)
+
+
+def _silence(rules: RuleSet, position: int, facts: Facts) -> int | None:
+    trigger = rules.rules[position].triggers[0]
+    return (trigger.after or facts.stale_after) if isinstance(trigger, Silent) else None
+
+
+class _Steps:
+    """One step through all rules that it may concern, in the order of the rule file."""
+
+    def __init__(self, rules: RuleSet, state: DeviceState, facts: Facts) -> None:
+        self._rules = rules
+        self._state = state
+        self._facts = facts
+        self._view = _view(state, facts)
+        # What a rule remembers that is no longer in the book is forgotten here.
+        self._memories = {code: memory for code, memory in state.rules.items() if code in rules.index}
+        self._effects: list[Effect] = []
+
+    def _case(self, position: int) -> Case:
+        plan = self._rules.plans[position]
+        return Case(plan, self._memories.get(plan.rule.code), self._view, self._effects)
+
+    def _keep(self, position: int, case: Case) -> None:
+        code = self._rules.rules[position].code
+        memory = case.memory
+        if memory.is_empty:
+            self._memories.pop(code, None)
+        else:
+            self._memories[code] = memory
+
+    def said(
+        self, said: Said, values: Mapping[str, Value], events: Mapping[str, str], *, back: bool
+    ) -> Outcome:
+        rules, received = self._rules, said.received
+        touched = set(chain.from_iterable(rules.by_signal[name] for name in values))
+        happened = set(chain.from_iterable(rules.by_code[code] for code in events))
+        remembered = {rules.index[code] for code in self._memories}
+        for position in sorted(touched | happened | remembered):
+            plan = rules.plans[position]
+            if position not in happened and position not in remembered and not self._begins(position):
+                continue
+            case = self._case(position)
+            if position in rules.silent:
+                case.clear(received)
+            elif position in rules.offline:
+                if back:
+                    case.clear(said.at)
+            else:
+                if position in touched:
+                    case.read(received)
+                if position in happened:
+                    mine = {code: detail for code, detail in events.items() if code in plan.codes}
+                    case.events(mine, said.at, received)
+                case.run_out(self._state.latest, received)
+            self._keep(position, case)
+        return self._memories, self._effects
+
+    def _begins(self, position: int) -> bool:
+        """Whether a rule that remembers nothing has anything to do: mostly not, and that must be quick."""
+        view = self._view
+        return any(
+            each.when.evaluate(view.values, view.asset) is True
+            for _, each in self._rules.plans[position].holds
+        )
+
+    def status(self, status: Status) -> Outcome:
+        at = status.received
+        for position in self._rules.offline:
+            case = self._case(position)
+            if status.online:
+                case.clear(at)
+            else:
+                case.holds(0, Since(at, at))
+                case.run_out(at, at)
+            self._keep(position, case)
+        if status.online:
+            self._end_silence(at)
+        return self._memories, self._effects
+
+    def _end_silence(self, received: int) -> None:
+        for position in self._rules.silent:
+            case = self._case(position)
+            case.clear(received)
+            self._keep(position, case)
+
+    def tick(self, tick: Tick) -> Outcome:
+        for position in sorted(self._rules.index[code] for code in self._memories):
+            case = self._case(position)
+            case.wake(tick.now)
+            self._keep(position, case)
+        for position in self._rules.silent:
+            after, heard = _silence(self._rules, position, self._facts), self._state.heard
+            if after is None or heard is None or tick.now < heard + after:
+                continue
+            case = self._case(position)
+            if not case.is_raised:
+                case.found(heard + after, tick.now, {"last_heard": from_moment(heard).isoformat()})
+                self._keep(position, case)
+        return self._memories, self._effects

@@ -1,0 +1,258 @@
+"""The part of CEL that rules use, as a tree with positions.
+
+The Common Expression Language evaluates conditions at run time (`rules.conditions`); this tree exists because
+its library tells neither types nor positions. It knows literals, names, member access, calls, lists, `?:`,
+`in` and all operators; maps, macros and message construction are refused here, so a rule cannot use them.
+"""
+
+import re
+from dataclasses import dataclass
+
+Scalar = bool | int | float | str | None
+
+
+class ExpressionError(Exception):
+    """A condition that cannot be taken; `offset` counts characters from its beginning."""
+
+    def __init__(self, offset: int, message: str) -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    offset: int
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A signal, or `asset.x`, or `event.x`: written with its dots."""
+
+    offset: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    offset: int
+    operator: str
+    operand: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    offset: int
+    operator: str
+    left: "Node"
+    right: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    offset: int
+    condition: "Node"
+    then: "Node"
+    otherwise: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    offset: int
+    items: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function, or a method with its subject as the first argument."""
+
+    offset: int
+    function: str
+    arguments: tuple["Node", ...]
+
+
+Node = Literal | Name | Unary | Binary | Choice | Listing | Call
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<number>(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\d+))
+      | (?P<string>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")
+      | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
+      | (?P<sign>&&|\|\||[<>=!]=|[-+*/%<>!?:.,()\[\]])
+    )""",
+    re.VERBOSE,
+)
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+_LEVELS: tuple[frozenset[str], ...] = (
+    frozenset({"||"}),
+    frozenset({"&&"}),
+    frozenset({"<", "<=", ">", ">=", "==", "!=", "in"}),
+    frozenset({"+", "-"}),
+    frozenset({"*", "/", "%"}),
+)
+_CONSTANTS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
+_DEEPEST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    offset: int
+    kind: str
+    text: str
+
+
+def parse(source: str) -> Node:
+    """Read one condition, or raise ExpressionError at the character that does not fit."""
+    parser = _Parser(_tokens(source), len(source))
+    node = parser.choice(0)
+    parser.end()
+    return node
+
+
+def names(node: Node) -> frozenset[str]:
+    """Every signal, attribute (`asset.x`) and event field (`event.x`) a condition mentions."""
+    return frozenset(each.name for each in walk(node) if isinstance(each, Name))
+
+
+def walk(node: Node) -> list[Node]:
+    """The node and everything under it."""
+    below: tuple[Node, ...]
+    match node:
+        case Unary(operand=operand):
+            below = (operand,)
+        case Binary(left=left, right=right):
+            below = (left, right)
+        case Choice(condition=condition, then=then, otherwise=otherwise):
+            below = (condition, then, otherwise)
+        case Listing(items=items):
+            below = items
+        case Call(arguments=arguments):
+            below = arguments
+        case _:
+            below = ()
+    return [node, *(inner for each in below for inner in walk(each))]
+
+
+def _tokens(source: str) -> list[_Token]:
+    found: list[_Token] = []
+    position = 0
+    end = len(source.rstrip())
+    while position < end:
+        match = _TOKEN.match(source, position)
+        if match is None:
+            offset = position + len(source[position:]) - len(source[position:].lstrip())
+            raise ExpressionError(offset, f"{source[offset]!r} means nothing here")
+        kind = str(match.lastgroup)
+        found.append(_Token(match.start(kind), kind, match[kind]))
+        position = match.end()
+    return found
+
+
+class _Parser:
+    """Recursive descent over the tokens; one method a level of precedence."""
+
+    def __init__(self, tokens: list[_Token], length: int) -> None:
+        self._tokens = tokens
+        self._next = 0
+        self._end = _Token(length, "end", "")
+
+    @property
+    def _token(self) -> _Token:
+        return self._tokens[self._next] if self._next < len(self._tokens) else self._end
+
+    def _take(self, *texts: str) -> _Token | None:
+        token = self._token
+        if token.kind in {"sign", "name"} and token.text in texts:
+            self._next += 1
+            return token
+        return None
+
+    def _expect(self, text: str) -> None:
+        if self._take(text) is None:
+            raise self._unexpected(f"{text!r}")
+
+    def _unexpected(self, wanted: str) -> ExpressionError:
+        token = self._token
+        what = "the condition ends" if token.kind == "end" else f"{token.text!r} stands"
+        return ExpressionError(token.offset, f"{what} where {wanted} was expected")
+
+    def end(self) -> None:
+        if self._token.kind != "end":
+            raise self._unexpected("an operator or the end")
+
+    def choice(self, depth: int) -> Node:
+        if depth > _DEEPEST:
+            raise ExpressionError(self._token.offset, f"nested more than {_DEEPEST} deep")
+        node = self._binary(0, depth)
+        question = self._take("?")
+        if question is None:
+            return node
+        then = self._binary(0, depth)
+        self._expect(":")
+        return Choice(question.offset, node, then, self.choice(depth + 1))
+
+    def _binary(self, level: int, depth: int) -> Node:
+        if level == len(_LEVELS):
+            return self._unary(depth)
+        node = self._binary(level + 1, depth)
+        while operator := self._take(*_LEVELS[level]):
+            node = Binary(operator.offset, operator.text, node, self._binary(level + 1, depth))
+        return node
+
+    def _unary(self, depth: int) -> Node:
+        if depth > _DEEPEST:
+            raise ExpressionError(self._token.offset, f"nested more than {_DEEPEST} deep")
+        operator = self._take("!", "-")
+        if operator is None:
+            return self._member(depth)
+        return Unary(operator.offset, operator.text, self._unary(depth + 1))
+
+    def _member(self, depth: int) -> Node:
+        node = self._primary(depth)
+        while self._take("."):
+            token = self._token
+            if token.kind != "name":
+                raise self._unexpected("a name")
+            self._next += 1
+            if self._take("("):
+                node = Call(token.offset, token.text, (node, *self._items(")", depth)))
+            elif isinstance(node, Name) and "." not in node.name:
+                node = Name(node.offset, f"{node.name}.{token.text}")
+            else:
+                raise ExpressionError(token.offset, f"{token.text!r} has nothing it could belong to")
+        return node
+
+    def _primary(self, depth: int) -> Node:
+        token = self._token
+        if self._take("("):
+            node = self.choice(depth + 1)
+            self._expect(")")
+            return node
+        if self._take("["):
+            return Listing(token.offset, self._items("]", depth))
+        if token.kind == "name":
+            self._next += 1
+            if self._take("("):
+                return Call(token.offset, token.text, self._items(")", depth))
+            if token.text in _CONSTANTS:
+                return Literal(token.offset, _CONSTANTS[token.text])
+            return Name(token.offset, token.text)
+        if token.kind == "number":
+            self._next += 1
+            return Literal(token.offset, int(token.text) if token.text.isdigit() else float(token.text))
+        if token.kind == "string":
+            self._next += 1
+            return Literal(token.offset, _ESCAPE.sub(lambda m: _ESCAPES.get(m[1], m[1]), token.text[1:-1]))
+        raise self._unexpected("a value")
+
+    def _items(self, closing: str, depth: int) -> tuple[Node, ...]:
+        items: list[Node] = []
+        if self._take(closing):
+            return ()
+        while True:
+            items.append(self.choice(depth + 1))
+            if self._take(closing):
+                return tuple(items)
+            self._expect(",")

@@ -1,0 +1,57 @@
+"""What a rule can never do: be raised, be cleared, or know its raise from its clear."""
+
+from collections.abc import Iterator
+
+from rules.conditions import Condition
+from rules.reach import Survey, survey
+from rules.rule import Happens, Holds, Rule
+from rules.type_check import Scope
+
+Part = int | str  # the position of a trigger, or the name of a field
+
+
+def check_reach(rule: Rule, scope: Scope) -> list[tuple[Part, str]]:
+    """Every condition of a rule that cannot do its work, with values that show it where there are some."""
+    found: list[tuple[Part, str]] = []
+    triggers = [(n, each) for n, each in enumerate(rule.triggers) if isinstance(each, Holds | Happens)]
+    for position, trigger in triggers:
+        codes = trigger.codes if isinstance(trigger, Happens) else ()
+        if trigger.when is not None:
+            others = [each for each in (rule.unless, rule.clear) if each is not None]
+            tried = survey([trigger.when, *others], scope, codes)
+            found += ((position, each) for each in _trigger(trigger, rule, tried))
+    for part, condition in (("clear", rule.clear), ("unless", rule.unless)):
+        if condition is not None:
+            found += ((part, each) for each in _sides(part, condition, survey([condition], scope)))
+    return found
+
+
+def _trigger(trigger: Holds | Happens, rule: Rule, tried: Survey) -> Iterator[str]:
+    when = trigger.when
+    if when is None:
+        return
+    answers = tried.answers(when)
+    if tried.complete and answers.ever_true is None:
+        yield "this can never be true within the declared ranges: the alarm would never be raised"
+        return
+    if tried.complete and answers.ever_false is None:
+        yield "this is true for every value within the declared ranges: the alarm would always be there"
+        return
+    if tried.complete and rule.unless is not None and tried.together([when], failing=[rule.unless]) is None:
+        yield f"this is only true when `unless` ({rule.unless.source}) is too: the alarm would never be raised"
+    if isinstance(trigger, Holds) and rule.clear is not None:
+        both = tried.together([when, rule.clear])
+        if both is not None:
+            yield f"raised and cleared at once, for example when {both}: let `clear` exclude `when`"
+
+
+def _sides(part: str, condition: Condition, tried: Survey) -> Iterator[str]:
+    if not tried.complete:
+        return
+    answers = tried.answers(condition)
+    if answers.ever_true is None:
+        effect = "the alarm would never end by it" if part == "clear" else "it keeps nothing back"
+        yield f"this can never be true within the declared ranges: {effect}"
+    elif answers.ever_false is None:
+        effect = "the alarm would end at once" if part == "clear" else "the alarm would never be raised"
+        yield f"this is true for every value within the declared ranges: {effect}"

@@ -1,0 +1,145 @@
+"""The rules of one asset class, indexed by what they listen to."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from config.text import Text
+from config.vocabulary import Signal
+from gateway.signals import Reading
+from rules.conditions import Value
+from rules.rule import Happens, Holds, Offline, Rule, Silent
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRule:
+    """An attribute that conditions read as `asset.name`, and what holds where an asset does not say."""
+
+    name: str
+    type: Literal["number", "boolean", "text"]
+    default: Value
+    minimum: float | None
+    maximum: float | None
+    label: Text
+
+    def problem(self, value: object) -> str | None:
+        """What is wrong with an asset's value, or None."""
+        fits = {
+            "number": isinstance(value, int | float) and not isinstance(value, bool),
+            "boolean": isinstance(value, bool),
+            "text": isinstance(value, str),
+        }[self.type]
+        if not fits:
+            return f"{self.name}: {value!r} is not a {self.type}"
+        if isinstance(value, int | float) and self.type == "number":
+            low, high = self.minimum, self.maximum
+            if (low is not None and value < low) or (high is not None and value > high):
+                return f"{self.name}: {value!r} is outside {low} to {high}"
+        return None
+
+    def of(self, attributes: Mapping[str, object]) -> Value:
+        """An asset's value, or the default where it has none that fits."""
+        value = attributes.get(self.name)
+        if value is None or self.problem(value) is not None:
+            value = self.default
+        return float(value) if self.type == "number" else value  # type: ignore[arg-type,return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class RulePlan:
+    """A rule with what the engine asks of it at every step, worked out once. Triggers come with their position."""
+
+    rule: Rule
+    signals: tuple[str, ...]
+    holds: tuple[tuple[int, Holds], ...]
+    happens: tuple[tuple[int, Happens], ...]
+    codes: frozenset[str]
+    timers: Mapping[int, int]  # how long each trigger must hold before it raises
+    ends_by_itself: bool  # when none of its conditions is true any longer
+
+    @classmethod
+    def of(cls, rule: Rule) -> Self:
+        """Work it out."""
+        holds = tuple((n, each) for n, each in enumerate(rule.triggers) if isinstance(each, Holds))
+        happens = tuple((n, each) for n, each in enumerate(rule.triggers) if isinstance(each, Happens))
+        timers = {n: each.hold for n, each in holds if each.times == 1}
+        timers |= {n: each.hold for n, each in enumerate(rule.triggers) if isinstance(each, Offline)}
+        told = rule.clear is not None or bool(rule.clear_on) or rule.clear_after is not None
+        by_itself = not told and not happens
+        return cls(rule, rule.signals, holds, happens, rule.codes, timers, ends_by_itself=by_itself)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """What the engine needs of one asset class. Indexes are positions in `rules`."""
+
+    asset_class: str
+    rules: tuple[Rule, ...]
+    plans: tuple[RulePlan, ...]
+    attributes: Mapping[str, AttributeRule]
+    signals: Mapping[str, Signal]
+    index: Mapping[str, int]
+    by_signal: Mapping[str, tuple[int, ...]]
+    by_code: Mapping[str, tuple[int, ...]]
+    silent: tuple[int, ...]
+    offline: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        asset_class: str,
+        rules: Iterable[Rule],
+        attributes: Mapping[str, AttributeRule],
+        signals: Mapping[str, Signal],
+    ) -> Self:
+        """Index the rules of one class."""
+        listed = tuple(rules)
+        by_signal: dict[str, list[int]] = {}
+        by_code: dict[str, list[int]] = {}
+        for position, rule in enumerate(listed):
+            for name in rule.signals:
+                by_signal.setdefault(name, []).append(position)
+            for code in rule.codes:
+                by_code.setdefault(code, []).append(position)
+        return cls(
+            asset_class=asset_class,
+            rules=listed,
+            plans=tuple(RulePlan.of(rule) for rule in listed),
+            attributes=attributes,
+            signals=signals,
+            index={rule.code: position for position, rule in enumerate(listed)},
+            by_signal={name: tuple(positions) for name, positions in by_signal.items()},
+            by_code={code: tuple(positions) for code, positions in by_code.items()},
+            silent=tuple(n for n, rule in enumerate(listed) if rule.listens_to(Silent)),
+            offline=tuple(n for n, rule in enumerate(listed) if rule.listens_to(Offline)),
+        )
+
+    @classmethod
+    def empty(cls) -> "RuleSet":
+        """The set of a class that has no rules."""
+        return _EMPTY
+
+    def joined(self, other: "RuleSet") -> "RuleSet":
+        """Both sets' rules as one."""
+        return RuleSet.of(
+            self.asset_class,
+            (*self.rules, *other.rules),
+            {**self.attributes, **other.attributes},
+            self.signals,
+        )
+
+    def asset(self, attributes: Mapping[str, object]) -> dict[str, Value]:
+        """An asset's attributes as conditions see them."""
+        return {name: rule.of(attributes) for name, rule in self.attributes.items()}
+
+    def value(self, reading: Reading) -> Value:
+        """A stored number as what the signal means: a number, a boolean or one of its words."""
+        signal = self.signals.get(reading.signal)
+        if signal is None or signal.type == "number":
+            return reading.value
+        if signal.type == "boolean":
+            return reading.value != 0.0
+        return signal.values[int(reading.value)]
+
+
+_EMPTY = RuleSet.of("", (), {}, {})

@@ -1,0 +1,137 @@
+"""The shape of a rule file. What the words mean together is checked in `rules.compile`."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+
+from config.duration import Duration
+from config.text import Text
+from rules.checklist import ChecklistItem
+from rules.rule import Severity
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+_LONGEST = timedelta(days=366)
+
+
+def _sensible(length: timedelta) -> timedelta:
+    if not timedelta() < length <= _LONGEST:
+        raise ValueError("must be longer than nothing and at most 366d")
+    return length
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Span = Annotated[Duration, AfterValidator(_sensible)]
+Codes = Annotated[list[Code], BeforeValidator(_listed), Field(min_length=1)]
+Sentence = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
+
+
+class Said(_Part):
+    """A text in both languages, neither empty."""
+
+    zh: Sentence
+    en: Sentence
+
+    def text(self) -> Text:
+        return Text(zh=self.zh, en=self.en)
+
+
+class Steps(_Part):
+    """What to do, in at most three steps a language."""
+
+    zh: Annotated[list[Sentence], Field(min_length=1, max_length=3)]
+    en: Annotated[list[Sentence], Field(min_length=1, max_length=3)]
+
+    def text(self) -> Text:
+        return Text(zh="\n".join(self.zh), en="\n".join(self.en))
+
+
+class AttributeSpec(_Part):
+    """An attribute an asset may carry, and what holds where it does not."""
+
+    type: Literal["number", "boolean", "text"]
+    default: StrictBool | float | str
+    minimum: float | None = None
+    maximum: float | None = None
+    label: Said
+
+
+class OrderSpec(_Part):
+    """The work an alarm asks for."""
+
+    kind: Code
+    skill: Code
+    cancel_on_clear: bool = False
+    respond: Span | None = None
+    arrive: Span | None = None
+    complete: Span | None = None
+    checklist: list[ChecklistItem] = []
+
+
+class TriggerSpec(_Part):
+    """One way for an alarm to be raised; exactly one of `when`, `on`, `silent`, `offline`, or `on` with `when`."""
+
+    when: str | None = None
+    hold: Span | None = Field(default=None, alias="for")
+    on: Codes | None = None
+    times: Annotated[int, Field(ge=2, le=100)] | None = None
+    within: Span | None = None
+    silent: Literal["by_profile"] | Span | None = None
+    offline: Literal[True] | None = None
+
+
+class RuleSpec(TriggerSpec):
+    """One rule: its trigger (or several under `any`), how it ends, what it means, and the work it asks for."""
+
+    severity: Severity
+    title: Said
+    meaning: Said
+    todo: Steps
+    safety: Said
+    any: Annotated[list[TriggerSpec], Field(min_length=1)] | None = None
+    unless: str | Literal[False] | None = None
+    clear: str | None = None
+    clear_on: Codes | None = None
+    clear_after: Span | None = None
+    keep: Span | None = None
+    late_after: Span | None = None
+    order: OrderSpec | None = None
+
+
+class RuleFile(_Part):
+    """A rule file: the rules of one asset class."""
+
+    asset_class: Code
+    attributes: dict[Code, AttributeSpec] = {}
+    unless: str | None = None
+    rules: Annotated[dict[Code, RuleSpec], Field(min_length=1)]
+
+
+def field_names() -> tuple[str, ...]:
+    """Every word a rule file may use for a field, for naming the nearest to a mistyped one."""
+    parts: tuple[type[BaseModel], ...] = (RuleFile, RuleSpec, OrderSpec, AttributeSpec, Said, ChecklistItem)
+    return tuple({field.alias or name for part in parts for name, field in part.model_fields.items()})
+
+
+def describe(error: "ErrorDetails") -> str:
+    """One of pydantic's findings in our words."""
+    field = error["loc"][-1] if error["loc"] else "file"
+    match error["type"]:
+        case "missing":
+            return f"{field!r} is missing here"
+        case "value_error":
+            return f"{field}: {error['ctx']['error']}"
+        case _:
+            return (
+                f"{field}: {str(error['msg'])[:1].lower()}{str(error['msg'])[1:]}, not {error['input']!r:.60}"
+            )

@@ -1,0 +1,83 @@
+"""What the rules remember of one device: kept as JSON in `device_state.state`, so that any process can go on.
+
+All moments are whole microseconds since 1970. `since` and `at` are event time; `wall` is when we knew of it
+(never before the event time itself), from which timers count.
+"""
+
+import msgspec
+
+from rules.conditions import Value
+
+VERSION = 1
+
+
+class NewerState(Exception):
+    """A device's memory was written by a newer release; `version` is its own, VERSION the newest we know."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"rule state of version {version}; this release knows up to {VERSION}: upgrade it")
+        self.version = version
+
+
+class Since(msgspec.Struct, frozen=True, array_like=True):
+    """Something that has been so since a moment, and when we knew."""
+
+    at: int
+    wall: int
+
+
+class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one rule remembers of one device. Triggers are named by their position."""
+
+    holding: dict[int, Since] = {}  # conditions that are true
+    hits: dict[int, tuple[int, ...]] = {}  # when counted triggers fired, oldest first
+    raised: int | None = None  # the live alarm
+    event_at: int | None = None  # the newest event that said so: only what is newer can end it
+    page_at: int | None = None  # people were not told of it yet; look again at this (wall) moment
+    last: Since | None = None  # the newest event, or the end of the condition: `clear_after` counts from here
+    ending: Since | None = None  # it is over since then, unless it comes back within `keep`
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing worth keeping."""
+        return self.raised is None and not self.holding and not self.hits
+
+
+class DeviceState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that is remembered of one device."""
+
+    v: int = VERSION
+    signals: dict[str, tuple[int, Value]] = {}  # the latest value of each signal that rules read
+    events: dict[str, int] = {}  # the latest moment of each event code that rules follow
+    rules: dict[str, Memory] = {}
+    latest: int = 0  # the newest event time of anything
+    heard: int | None = None  # our clock when it last said something new
+    online: bool | None = None
+    online_at: int = 0
+
+
+class _Version(msgspec.Struct):
+    v: int = VERSION
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder(DeviceState)
+
+
+def dump_state(state: DeviceState) -> str:
+    """The state as JSON; equal states give equal text."""
+    return _encoder.encode(state).decode()
+
+
+def load_state(text: str) -> DeviceState:
+    """The state from its JSON, or NewerState."""
+    try:
+        state = _decoder.decode(text)
+    except msgspec.ValidationError:
+        version = msgspec.json.decode(text, type=_Version).v
+        if version > VERSION:
+            raise NewerState(version) from None
+        raise
+    if state.v > VERSION:
+        raise NewerState(state.v)
+    return state

@@ -1,0 +1,217 @@
+"""All SQL of the rules. Whoever calls owns the transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from gateway.signals import Device
+from rules.findings import AlarmMove, Key, MovedAlarm, NewAlarm
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """A device's memory, locked."""
+
+    community_id: int
+    device_id: int
+    state: str
+    next_due: datetime | None
+
+    @property
+    def key(self) -> Key:
+        return self.community_id, self.device_id
+
+
+@dataclass(frozen=True, slots=True)
+class DueRow(StateRow):
+    """A device's memory, locked because its time has come, with what its rules need to know of it."""
+
+    community: str
+    code: str
+    profile: str
+    asset_id: int | None
+    asset_class: str | None
+    attributes: dict[str, Any]
+    retired: bool
+
+    @property
+    def device(self) -> Device:
+        return Device(
+            community_id=self.community_id,
+            device_id=self.device_id,
+            community=self.community,
+            code=self.code,
+            profile=self.profile,
+            asset_id=self.asset_id,
+            asset_class=self.asset_class,
+            attributes=self.attributes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """A device's memory to be stored."""
+
+    key: Key
+    state: str
+    heard_at: datetime | None
+    online: bool | None
+    next_due: datetime | None
+
+
+async def lock_states(conn: AsyncConnection, keys: Sequence[Key]) -> list[StateRow]:
+    """Lock the memories of some devices, in the order of their keys whoever else does the same."""
+    async with conn.cursor(row_factory=class_row(StateRow)) as cursor:
+        await cursor.execute(
+            """
+            SELECT s.community_id, s.device_id, s.state::text AS state, s.next_due
+            FROM device_state s
+            JOIN unnest(%(communities)s::int[], %(devices)s::int[]) AS k (community_id, device_id)
+              ON s.community_id = k.community_id AND s.device_id = k.device_id
+            ORDER BY s.community_id, s.device_id
+            FOR UPDATE OF s
+            """,
+            {"communities": [key[0] for key in keys], "devices": [key[1] for key in keys]},
+        )
+        return await cursor.fetchall()
+
+
+async def lock_due(conn: AsyncConnection, now: datetime, limit: int) -> list[DueRow]:
+    """Lock the memories whose time has come and that nobody else is working on."""
+    async with conn.cursor(row_factory=class_row(DueRow)) as cursor:
+        await cursor.execute(
+            """
+            SELECT s.community_id, s.device_id, s.state::text AS state, s.next_due,
+                   c.code AS community, d.code, d.profile, d.asset_id, a.class AS asset_class,
+                   coalesce(a.attributes, '{}') || d.attributes AS attributes,
+                   coalesce(d.retired_at <= %(now)s, false)
+                     OR coalesce(a.retired_on <= (%(now)s AT TIME ZONE c.timezone)::date, false) AS retired
+            FROM device_state s
+            JOIN device d ON d.id = s.device_id
+            JOIN community c ON c.id = s.community_id
+            LEFT JOIN asset a ON a.id = d.asset_id
+            WHERE s.next_due <= %(now)s
+            ORDER BY s.next_due
+            LIMIT %(limit)s
+            FOR UPDATE OF s SKIP LOCKED
+            """,
+            {"now": now, "limit": limit},
+        )
+        return await cursor.fetchall()
+
+
+async def next_due(conn: AsyncConnection) -> datetime | None:
+    """When the first timer of all runs out; may be early, never late."""
+    cursor = await conn.execute("SELECT min(next_due) FROM device_state WHERE next_due IS NOT NULL")
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
+async def save_states(conn: AsyncConnection, saves: Sequence[Save]) -> None:
+    """Store the memories of some devices, all of them locked by the caller."""
+    await conn.execute(
+        """
+        UPDATE device_state s
+        SET state = v.state::jsonb, heard_at = v.heard_at, online = v.online, next_due = v.next_due
+        FROM unnest(%(communities)s::int[], %(devices)s::int[], %(states)s::text[],
+                    %(heard)s::timestamptz[], %(online)s::bool[], %(due)s::timestamptz[])
+             AS v (community_id, device_id, state, heard_at, online, next_due)
+        WHERE s.community_id = v.community_id AND s.device_id = v.device_id
+        """,
+        {
+            "communities": [save.key[0] for save in saves],
+            "devices": [save.key[1] for save in saves],
+            "states": [save.state for save in saves],
+            "heard": [save.heard_at for save in saves],
+            "online": [save.online for save in saves],
+            "due": [save.next_due for save in saves],
+        },
+    )
+
+
+async def insert_alarms(conn: AsyncConnection, alarms: Sequence[NewAlarm]) -> dict[int, int]:
+    """Store alarms; gives the id of each by its position, leaving out those that are live already."""
+    cursor = await conn.execute(
+        """
+        WITH new AS (
+            SELECT nextval(pg_get_serial_sequence('alarm', 'id')) AS id, v.*
+            FROM unnest(%(communities)s::int[], %(devices)s::int[], %(rules)s::text[], %(severities)s::text[],
+                        %(titles_zh)s::text[], %(titles_en)s::text[],
+                        %(meanings_zh)s::text[], %(meanings_en)s::text[],
+                        %(facts)s::jsonb[], %(raised)s::timestamptz[], %(recorded)s::timestamptz[],
+                        %(paged)s::timestamptz[], %(cleared)s::timestamptz[])
+                 WITH ORDINALITY
+                 AS v (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh, meaning_en,
+                       facts, raised_at, recorded_at, paged_at, cleared_at, n)
+        ), stored AS (
+            INSERT INTO alarm (id, community_id, device_id, rule, severity, title_zh, title_en,
+                               meaning_zh, meaning_en, facts, raised_at, recorded_at, paged_at, cleared_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT id, community_id, device_id, rule, severity, title_zh, title_en,
+                   meaning_zh, meaning_en, facts, raised_at, recorded_at, paged_at, cleared_at
+            FROM new ORDER BY n
+            ON CONFLICT DO NOTHING
+            RETURNING id
+        )
+        SELECT new.n::int, new.id FROM new JOIN stored USING (id)
+        """,
+        {
+            "communities": [alarm.key[0] for alarm in alarms],
+            "devices": [alarm.key[1] for alarm in alarms],
+            "rules": [alarm.rule for alarm in alarms],
+            "severities": [alarm.severity for alarm in alarms],
+            "titles_zh": [alarm.title[0] for alarm in alarms],
+            "titles_en": [alarm.title[1] for alarm in alarms],
+            "meanings_zh": [alarm.meaning[0] for alarm in alarms],
+            "meanings_en": [alarm.meaning[1] for alarm in alarms],
+            "facts": [Jsonb(alarm.facts) for alarm in alarms],
+            "raised": [alarm.raised_at for alarm in alarms],
+            "recorded": [alarm.recorded_at for alarm in alarms],
+            "paged": [alarm.paged_at for alarm in alarms],
+            "cleared": [alarm.cleared_at for alarm in alarms],
+        },
+    )
+    return {int(n) - 1: int(id_) for n, id_ in await cursor.fetchall()}
+
+
+async def move_alarms(conn: AsyncConnection, moves: Sequence[AlarmMove]) -> list[MovedAlarm]:
+    """Tell of live alarms, end them, or both; those that are not live are left out."""
+    async with conn.cursor(row_factory=class_row(MovedAlarm)) as cursor:
+        await cursor.execute(
+            """
+            UPDATE alarm a
+            SET paged_at = coalesce(a.paged_at, v.paged_at),
+                cleared_at = CASE WHEN v.cleared_at IS NOT NULL THEN greatest(v.cleared_at, a.raised_at) END
+            FROM unnest(%(devices)s::int[], %(rules)s::text[], %(paged)s::timestamptz[],
+                        %(cleared)s::timestamptz[]) AS v (device_id, rule, paged_at, cleared_at)
+            WHERE a.device_id = v.device_id AND a.rule = v.rule AND a.cleared_at IS NULL
+            RETURNING a.id, a.device_id, a.rule, a.paged_at IS NOT NULL AS paged, a.cleared_at, a.facts
+            """,
+            {
+                "devices": [move.device_id for move in moves],
+                "rules": [move.rule for move in moves],
+                "paged": [move.paged_at for move in moves],
+                "cleared": [move.cleared_at for move in moves],
+            },
+        )
+        return await cursor.fetchall()
+
+
+async def end_alarms_of_other_rules(
+    conn: AsyncConnection, known: Sequence[str], now: datetime
+) -> list[tuple[int, int]]:
+    """End live alarms whose rule is not among `known`: (alarm id, community id) of each."""
+    cursor = await conn.execute(
+        """
+        UPDATE alarm SET cleared_at = greatest(%(now)s, raised_at)
+        WHERE cleared_at IS NULL AND NOT rule = ANY (%(known)s::text[])
+        RETURNING id, community_id
+        """,
+        {"known": list(known), "now": now},
+    )
+    return [(int(id_), int(community_id)) for id_, community_id in await cursor.fetchall()]

@@ -1,0 +1,223 @@
+"""Whether the parts of a condition fit together: names that exist, and operators given what they work on.
+
+CEL does not convert between types: `1 + speed_m_s` fails at run time because `1` is an integer and a signal
+is a double, and `door_closed == 1` is simply false for ever. Both are found here, before a rule is used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal as OneOf
+
+from config.vocabulary import Signal
+from rules.expressions import Binary, Call, Choice, Listing, Literal, Name, Node, Unary
+from rules.ruleset import AttributeRule
+
+Kind = OneOf["double", "int", "bool", "string", "list", "null", "unknown"]
+
+_NUMBERS = frozenset({"double", "int"})
+_WORDS = {
+    "double": "a number",
+    "int": "a whole number",
+    "bool": "true or false",
+    "string": "a text",
+    "list": "a list",
+    "null": "null",
+    "unknown": "unknown",
+}
+# What a function takes and gives; a method's subject is its first argument.
+_FUNCTIONS: Mapping[str, tuple[tuple[Kind, ...], Kind]] = {
+    "size": (("string",), "int"),
+    "startsWith": (("string", "string"), "bool"),
+    "endsWith": (("string", "string"), "bool"),
+    "contains": (("string", "string"), "bool"),
+    "double": (("int",), "double"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names a condition may use."""
+
+    asset_class: str
+    signals: Mapping[str, Signal]
+    attributes: Mapping[str, AttributeRule]
+    event: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with a condition, at a character of it."""
+
+    offset: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    kind: Kind
+    words: tuple[str, ...] = ()  # the only texts this can be, for an enumeration
+
+    @property
+    def is_number(self) -> bool:
+        return self.kind in _NUMBERS
+
+
+_UNKNOWN = _Type("unknown")
+_BOOL = _Type("bool")
+
+
+def check_types(tree: Node, scope: Scope) -> list[Mistake]:
+    """Every mistake of a condition; it must be true or false as a whole."""
+    checker = _Checker(scope)
+    whole = checker.type_of(tree)
+    if whole.kind not in {"bool", "unknown"}:
+        checker.note(tree, f"a condition is true or false, this is {_WORDS[whole.kind]}")
+    return checker.mistakes
+
+
+@dataclass(slots=True)
+class _Checker:
+    scope: Scope
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def note(self, node: Node, message: str) -> _Type:
+        self.mistakes.append(Mistake(node.offset, message))
+        return _UNKNOWN
+
+    def type_of(self, node: Node) -> _Type:
+        match node:
+            case Literal(value=value):
+                return _literal(value)
+            case Name():
+                return self._name(node)
+            case Unary():
+                return self._unary(node)
+            case Binary():
+                return self._binary(node)
+            case Choice(condition=condition, then=then, otherwise=otherwise):
+                self._wants(condition, "bool", "before '?'")
+                first, second = self.type_of(then), self.type_of(otherwise)
+                if "unknown" not in (first.kind, second.kind) and first.kind != second.kind:
+                    self.note(
+                        otherwise,
+                        f"{_WORDS[first.kind]} or {_WORDS[second.kind]}: both sides of ':' must fit",
+                    )
+                return first
+            case Listing(items=items):
+                kinds = [self.type_of(item) for item in items]
+                return _Type("list", tuple(word for kind in kinds for word in kind.words))
+            case Call():
+                return self._call(node)
+
+    def _name(self, node: Name) -> _Type:
+        if node.name in {"event.code", "event.detail"}:
+            if self.scope.event:
+                return _Type("string")
+            return self.note(node, f"{node.name} exists only in the condition of an `on` trigger")
+        first, dot, rest = node.name.partition(".")
+        if dot and first == "asset":
+            attribute = self.scope.attributes.get(rest)
+            if attribute is None:
+                hint = nearest(rest, tuple(self.scope.attributes))
+                return self.note(node, f"attribute {rest!r} is not declared under `attributes`{hint}")
+            return _Type({"number": "double", "boolean": "bool", "text": "string"}[attribute.type])  # type: ignore[arg-type]
+        signal = self.scope.signals.get(node.name)
+        if signal is None:
+            hint = nearest(node.name, tuple(self.scope.signals))
+            return self.note(node, f"{node.name!r} is not a signal of {self.scope.asset_class}{hint}")
+        if signal.type == "enum":
+            return _Type("string", signal.values)
+        return _Type("double" if signal.type == "number" else "bool")
+
+    def _unary(self, node: Unary) -> _Type:
+        if node.operator == "!":
+            self._wants(node.operand, "bool", "after '!'")
+            return _BOOL
+        kind = self.type_of(node.operand)
+        if kind.kind != "unknown" and not kind.is_number:
+            return self.note(node.operand, f"'-' needs a number, this is {_WORDS[kind.kind]}")
+        return kind
+
+    def _wants(self, node: Node, kind: Kind, where: str) -> None:
+        found = self.type_of(node)
+        if found.kind not in {kind, "unknown"}:
+            self.note(node, f"{_WORDS[kind]} is needed {where}, this is {_WORDS[found.kind]}")
+
+    def _binary(self, node: Binary) -> _Type:
+        if node.operator in {"&&", "||"}:
+            self._wants(node.left, "bool", f"before {node.operator!r}")
+            self._wants(node.right, "bool", f"after {node.operator!r}")
+            return _BOOL
+        left, right = self.type_of(node.left), self.type_of(node.right)
+        if "unknown" in (left.kind, right.kind):
+            return _BOOL if node.operator in {"==", "!=", "<", "<=", ">", ">=", "in"} else _UNKNOWN
+        if node.operator == "in":
+            if right.kind != "list":
+                return self.note(node.right, f"'in' needs a list, this is {_WORDS[right.kind]}")
+            self._known_words(node.left, left, node.right)
+            return _BOOL
+        if node.operator in {"==", "!=", "<", "<=", ">", ">="}:
+            return self._comparison(node, left, right)
+        if left.kind != right.kind or not left.is_number:
+            if left.is_number and right.is_number:
+                return self.note(node, "a whole number and a decimal one do not mix: write 10.0 for 10")
+            return self.note(
+                node, f"{node.operator!r} needs two numbers, not {_WORDS[left.kind]} and {_WORDS[right.kind]}"
+            )
+        return left
+
+    def _comparison(self, node: Binary, left: _Type, right: _Type) -> _Type:
+        if left.kind != right.kind and not (left.is_number and right.is_number):
+            self.note(node, f"{_WORDS[left.kind]} is compared with {_WORDS[right.kind]}")
+        elif node.operator in {"<", "<=", ">", ">="} and not left.is_number:
+            self.note(node, f"{node.operator!r} needs numbers, this is {_WORDS[left.kind]}")
+        else:
+            self._known_words(node.left, left, node.right)
+            self._known_words(node.right, right, node.left)
+        return _BOOL
+
+    def _known_words(self, subject: Node, kind: _Type, other: Node) -> None:
+        if not kind.words or not isinstance(subject, Name):
+            return
+        for literal in (other, *(other.items if isinstance(other, Listing) else ())):
+            if isinstance(literal, Literal) and literal.value not in kind.words:
+                hint = nearest(str(literal.value), kind.words)
+                self.note(literal, f"{subject.name} is never {literal.value!r}{hint}")
+
+    def _call(self, node: Call) -> _Type:
+        known = _FUNCTIONS.get(node.function)
+        if known is None:
+            return self.note(
+                node, f"{node.function!r} is not a function here{nearest(node.function, tuple(_FUNCTIONS))}"
+            )
+        wanted, gives = known
+        if len(node.arguments) != len(wanted):
+            return self.note(
+                node, f"{node.function!r} takes {len(wanted)} value(s), not {len(node.arguments)}"
+            )
+        for argument, kind in zip(node.arguments, wanted, strict=True):
+            self._wants(argument, kind, f"by {node.function!r}")
+        return _Type(gives)
+
+
+def _literal(value: object) -> _Type:
+    match value:
+        case bool():
+            return _BOOL
+        case int():
+            return _Type("int")
+        case float():
+            return _Type("double")
+        case str():
+            return _Type("string")
+        case _:
+            return _Type("null")
+
+
+def nearest(name: str, known: tuple[str, ...]) -> str:
+    """A hint at what may have been meant."""
+    close = get_close_matches(name, known, n=2, cutoff=0.6)
+    if close:
+        return f"; did you mean {' or '.join(repr(each) for each in close)}?"
+    return f"; known: {', '.join(sorted(known))}" if known else ""
