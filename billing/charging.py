@@ -1,4 +1,4 @@
-"""What a unit is charged for in a month: quantity per pricing basis, the payer, and what was left out and why.
+"""What a unit is charged for in a month: quantity per basis, the payer, and what was left out and why.
 
 Simple rules, the same for everybody, and none of them splits a month:
 
@@ -156,15 +156,15 @@ def _metered(unit: Unit, item: ChargeItem, meter: Meter, period: Period) -> Char
         return LeftOut(
             unit.code,
             "no_earlier_reading",
-            f"{item.code}: meter {meter.code} has no register before {period} to subtract; enter its first register",
+            f"{item.code}: meter {meter.code} has no register before {period}; enter its first register",
         )
     before = meter.registers[earlier]
     if now < before:
         return LeftOut(
             unit.code,
             "meter_went_back",
-            f"{item.code}: meter {meter.code} went from {before} ({Period.of(earlier)}) back to {now} ({period}); "
-            "correct the register, or enter a replaced meter as a new one",
+            f"{item.code}: meter {meter.code} went from {before} ({Period.of(earlier)}) back to {now} "
+            f"({period}); correct the register, or enter a replaced meter as a new one",
         )
     quantity = now - before
     note = Text(

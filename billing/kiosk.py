@@ -6,17 +6,18 @@ What a kiosk may rely on (payloads: `billing.receipts`):
   same receipt, word for word, without moving money again. So it repeats until it has the receipt.
 - The first answer to a rightly signed transaction id binds: the same id with another body is refused as
   `transaction_conflict` and kept. A message with a wrong signature binds nothing, whoever sent it.
-- The bill takes what it needs; what is beyond it becomes the unit's prepayment, and the receipt says so. Money for
-  a bill that was voided meanwhile becomes prepayment whole: it is in the box already.
+- The bill takes what it needs; what is beyond it becomes the unit's prepayment, and the receipt says so.
+  Money for a bill that was voided meanwhile becomes prepayment whole: it is in the box already.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 from psycopg import AsyncConnection
 
 from billing import receipts, store
-from billing.ledger import payment_entries
+from billing.postings import payment_entries
 from billing.receipts import RefusalReason
 from billing.signing import verify
 from gateway.kiosk import KioskAsk, KioskPayment
@@ -34,36 +35,20 @@ async def pay(conn: AsyncConnection, payment: KioskPayment, now: datetime) -> Ou
     In the caller's transaction. Two connections that bring the same transaction at once: the second waits for
     the first and returns the same receipt.
     """
-    key = payment.device.attributes.get("public_key")
-    if not verify(payment.canonical, payment.signature, key):
-        detail = (
-            "signature: does not fit the body and this kiosk's public key"
-            if key
-            else "public_key: this kiosk has none; add it to its device attributes"
-        )
-        return await _refuse(conn, payment, "bad_signature", detail, now)
-    if not 1 <= len(payment.transaction_id) <= LONGEST_TRANSACTION_ID:
-        detail = f"transaction_id: has {len(payment.transaction_id)} characters, right is 1 to {LONGEST_TRANSACTION_ID}"
-        return await _refuse(conn, payment, "bad_transaction_id", detail, now)
+    unsigned = _unsigned(payment)
+    if unsigned is not None:
+        return await _refuse(conn, payment, unsigned, now)
     channel = channel_of(payment.device)
     await store.lock_transaction(conn, channel, payment.transaction_id)
     before = await store.answered(conn, channel, payment.transaction_id)
+    if before is not None and before.body == payment.canonical.decode():
+        return _receipt(payment, before.receipt)
     if before is not None:
-        if before.body == payment.canonical.decode():
-            return _receipt(payment, before.receipt)
-        detail = f"transaction_id: {payment.transaction_id} was used before with another body; a new payment needs a new id"
-        return await _refuse(conn, payment, "transaction_conflict", detail, now)
-    if not 0 < payment.amount_fen <= MOST_FEN:
-        detail = f"amount_fen: {payment.amount_fen}, right is 1 to {MOST_FEN}"
-        return await _refuse(conn, payment, "bad_amount", detail, now)
-    bill = await store.bill_to_pay(conn, payment.device.community_id, payment.bill_no)
-    if bill is None:
-        detail = f"bill_no: {payment.bill_no}, no such bill in {payment.device.community}"
-        return await _refuse(conn, payment, "unknown_bill", detail, now)
-    if bill.unit != payment.unit:
-        detail = f"unit: {payment.unit}, but bill {bill.number} is of another unit"
-        return await _refuse(conn, payment, "wrong_unit", detail, now)
-    return await _take(conn, payment, bill, now)
+        return await _refuse(conn, payment, _conflict(payment), now)
+    found = _beyond_limits(payment) or await _find_bill(conn, payment)
+    if isinstance(found, Refused):
+        return await _refuse(conn, payment, found, now)
+    return await _take(conn, payment, found, now)
 
 
 async def answer(conn: AsyncConnection, ask: KioskAsk, now: datetime) -> OutboxMessage:  # noqa: ARG001 - the pipeline gives every handler the time
@@ -83,6 +68,51 @@ async def answer(conn: AsyncConnection, ask: KioskAsk, now: datetime) -> OutboxM
 def channel_of(device: Device) -> str:
     """Name the channel a kiosk's money comes through; kiosk codes are unique within a community only."""
     return f"kiosk:{device.community}:{device.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why money is not taken: the code for the kiosk; field, value and what would be right for finance."""
+
+    reason: RefusalReason
+    detail: str
+
+
+def _unsigned(payment: KioskPayment) -> Refused | None:
+    key = payment.device.attributes.get("public_key")
+    if not key:
+        return Refused("bad_signature", "public_key: this kiosk has none; add it to its device attributes")
+    if not verify(payment.canonical, payment.signature, key):
+        return Refused("bad_signature", "signature: does not fit the body and this kiosk's public key")
+    return None
+
+
+def _beyond_limits(payment: KioskPayment) -> Refused | None:
+    length = len(payment.transaction_id)
+    if not 1 <= length <= LONGEST_TRANSACTION_ID:
+        right = f"right is 1 to {LONGEST_TRANSACTION_ID}"
+        return Refused("bad_transaction_id", f"transaction_id: has {length} characters, {right}")
+    if not 0 < payment.amount_fen <= MOST_FEN:
+        return Refused("bad_amount", f"amount_fen: {payment.amount_fen}, right is 1 to {MOST_FEN}")
+    return None
+
+
+def _conflict(payment: KioskPayment) -> Refused:
+    return Refused(
+        "transaction_conflict",
+        f"transaction_id: {payment.transaction_id} was used before with another body; "
+        "a new payment needs a new id",
+    )
+
+
+async def _find_bill(conn: AsyncConnection, payment: KioskPayment) -> store.BillToPay | Refused:
+    bill = await store.bill_to_pay(conn, payment.device.community_id, payment.bill_no)
+    if bill is None:
+        where = payment.device.community
+        return Refused("unknown_bill", f"bill_no: {payment.bill_no}, no such bill in {where}")
+    if bill.unit != payment.unit:
+        return Refused("wrong_unit", f"unit: {payment.unit}, but bill {bill.number} is of another unit")
+    return bill
 
 
 async def _take(
@@ -144,8 +174,9 @@ class PaymentTakenMeanwhile(RuntimeError):
 
 
 async def _refuse(
-    conn: AsyncConnection, payment: KioskPayment, reason: RefusalReason, detail: str, now: datetime
+    conn: AsyncConnection, payment: KioskPayment, refused: Refused, now: datetime
 ) -> OutboxMessage:
+    reason = refused.reason
     receipt = receipts.refusal(
         reason,
         transaction_id=payment.transaction_id,
@@ -155,11 +186,7 @@ async def _refuse(
     )
     channel = channel_of(payment.device)
     signature = payment.signature if reason == "bad_signature" else b""
-    digest = sha256(
-        b"\0".join(
-            (channel.encode(), payment.transaction_id.encode(), reason.encode(), payment.canonical, signature)
-        )
-    ).digest()
+    parts = (channel.encode(), payment.transaction_id.encode(), reason.encode(), payment.canonical, signature)
     kept = await store.add_refusal(
         conn,
         store.NewRefusal(
@@ -167,11 +194,11 @@ async def _refuse(
             channel=channel,
             transaction_id=payment.transaction_id,
             reason=reason,
-            detail=detail,
+            detail=refused.detail,
             signed=reason != "bad_signature",
             body=payment.canonical.decode(),
             receipt=receipt,
-            digest=digest,
+            digest=sha256(b"\0".join(parts)).digest(),
             recorded_at=now,
         ),
     )

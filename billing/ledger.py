@@ -1,45 +1,17 @@
-"""The ledger: which entries a bill, a payment, a prepayment and a credit note make. Debit is +, credit is −.
+"""Proving the books: every sum of bills, payments and ledger against the others."""
 
-Accounts: receivable per unit, income per charge item, cash per channel, prepayment per unit. Entries of a
-transaction sum to zero; nothing is ever changed, a correction is a new transaction.
-"""
+from psycopg import AsyncConnection
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
-
-AccountKind = Literal["receivable", "income", "cash", "prepayment"]
-TransactionKind = Literal["bill", "payment", "prepayment", "credit_note", "reversal"]
+from billing import store
+from billing.postings import LedgerCheck
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One signed amount on one account of a community."""
+async def check(conn: AsyncConnection) -> LedgerCheck:
+    """Check everything, in one statement: bills and payments of the moment do not look like mistakes.
 
-    kind: AccountKind
-    ref: str
-    amount_fen: int
-
-
-def bill_entries(unit: str, income: Mapping[str, int]) -> list[Entry]:
-    """Debit the unit with its bill, credit each charge item; a credit note comes with negative amounts."""
-    total = sum(income.values())
-    return [
-        Entry("receivable", unit, total),
-        *(Entry("income", item, -fen) for item, fen in income.items()),
-    ]
-
-
-def payment_entries(unit: str, channel: str, *, amount_fen: int, allocated_fen: int) -> list[Entry]:
-    """Debit the channel's cash; credit the unit's receivable with what its bill needed, its prepayment with the rest."""
-    entries = [Entry("cash", channel, amount_fen)]
-    if allocated_fen:
-        entries.append(Entry("receivable", unit, -allocated_fen))
-    if amount_fen > allocated_fen:
-        entries.append(Entry("prepayment", unit, allocated_fen - amount_fen))
-    return entries
-
-
-def prepayment_entries(unit: str, used_fen: int) -> list[Entry]:
-    """Use a unit's prepayment for its bill; with a negative amount, give it back when the bill was voided."""
-    return [Entry("prepayment", unit, used_fen), Entry("receivable", unit, -used_fen)]
+    Proves: entries sum to zero overall, per transaction and per community; each unit's receivable is its
+    bills less allocations, its prepayment its payments less allocations; cash per channel is its payments,
+    income per charge item its lines; a bill's lines sum to its total; every bill and payment has exactly
+    one ledger transaction and every transaction its cause; nothing is allocated beyond a payment or a bill.
+    """
+    return await store.check_ledger(conn)

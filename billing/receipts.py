@@ -1,6 +1,6 @@
 """What a kiosk is told, in words a person at the kiosk understands. Pure: rows in, payload out.
 
-Payloads are JSON objects; `text` is for the screen and the printer in both languages, the rest for the program.
+Payloads are JSON objects; `text` is for screen and printer in both languages, the rest for the program.
 
 Receipt (topic `clerestory/{community}/{kiosk}/receipt`):
 
@@ -10,8 +10,8 @@ Receipt (topic `clerestory/{community}/{kiosk}/receipt`):
      "recorded_at": "2026-11-23T07:00:00Z", "text": {"zh": "…", "en": "…"}}
 
 `allocated_fen` went to the bill, `prepaid_fen` is kept as the unit's prepayment and reduces its next bill,
-`balance_fen` is what the bill still lacks. A refusal has `"status": "refused"`, a `reason` code, amounts 0 except
-`amount_fen`, `receipt_no`, `balance_fen` and `recorded_at` null: give the money back.
+`balance_fen` is what the bill still lacks. A refusal has `"status": "refused"`, a `reason` code, both parts
+0, `receipt_no`, `balance_fen` and `recorded_at` null: give the money back.
 
 Answer (topic `clerestory/{community}/{kiosk}/answer`):
 
@@ -19,8 +19,8 @@ Answer (topic `clerestory/{community}/{kiosk}/answer`):
      "due_on": "2026-11-25", "total_fen": 38650, "paid_fen": 0, "unpaid_fen": 38650, "prepaid_fen": 0,
      "lines": [{"name": {"zh": "…", "en": "…"}, "amount_fen": 12345}], "text": {"zh": "…", "en": "…"}}
 
-`status` is `found`, `nothing_due` (the unit has no unpaid bill) or `not_found`; the last two have no bill fields
-but `unit` as asked, and `prepaid_fen` where the unit is known.
+`status` is `found`, `nothing_due` (the unit has no unpaid bill) or `not_found`; the last two have no bill
+fields but `unit` as asked, and `prepaid_fen` where the unit is known.
 """
 
 import json
@@ -44,7 +44,7 @@ _REFUSALS: Mapping[RefusalReason, Text] = {
     ),
     "transaction_conflict": Text(
         zh="此交易号已用于另一笔内容不同的交易，未收款。请重新发起缴费。",
-        en="This transaction id was used before with different content; nothing was taken. Please start again.",
+        en="This transaction id was used before with other content; nothing was taken. Please start again.",
     ),
     "bad_transaction_id": Text(
         zh="交易号应为 1 至 100 个字符，未收款。请联系物业服务中心。",
@@ -52,7 +52,7 @@ _REFUSALS: Mapping[RefusalReason, Text] = {
     ),
     "bad_amount": Text(
         zh="金额应大于零且不超过一千万元，未收款。请重新输入。",
-        en="The amount must be above zero and at most ten million yuan; nothing was taken. Please enter it again.",
+        en="The amount must be above zero and at most ten million yuan; nothing was taken. Enter it again.",
     ),
     "unknown_bill": Text(
         zh="本小区没有此账单号，未收款。请按房号查询账单。",
@@ -140,14 +140,15 @@ def bill_answer(request_id: str, bill: BillAtKiosk) -> str:
     """Write the answer that shows a bill."""
     unpaid = bill.total_fen - bill.paid_fen
     month = str(Period.of(bill.period))
+    total = yuan(bill.total_fen)
     text = Text(
-        zh=f"{bill.unit} {month} 账单 {yuan(bill.total_fen)}，待缴 {yuan(unpaid)}，请于 {bill.due_on} 前缴纳。",
-        en=f"Bill of {bill.unit} for {month}: {yuan(bill.total_fen)}, {yuan(unpaid)} to pay by {bill.due_on}.",
+        zh=f"{bill.unit} {month} 账单 {total}，待缴 {yuan(unpaid)}，请于 {bill.due_on} 前缴纳。",
+        en=f"Bill of {bill.unit} for {month}: {total}, {yuan(unpaid)} to pay by {bill.due_on}.",
     )
     if unpaid == 0:
         text = Text(
-            zh=f"{bill.unit} {month} 账单 {yuan(bill.total_fen)} 已付清。",
-            en=f"Bill of {bill.unit} for {month}: {yuan(bill.total_fen)}, paid in full.",
+            zh=f"{bill.unit} {month} 账单 {total} 已付清。",
+            en=f"Bill of {bill.unit} for {month}: {total}, paid in full.",
         )
     return _json(
         {

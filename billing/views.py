@@ -107,7 +107,7 @@ class BillLine:
 
     @property
     def delivered(self) -> int:
-        """Times delivered, at most the promise of each standard: extra work of one kind hides no gap in another."""
+        """Times delivered, at most what each standard promised: extra work hides no gap elsewhere."""
         return sum(min(found.delivered, found.promised) for found in self.standards)
 
     @property

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from psycopg import AsyncConnection
-from psycopg.rows import scalar_row
+from psycopg.rows import class_row, dict_row, scalar_row
 
-from billing.ledger import Entry
+from billing.postings import Discrepancy, Entry, LedgerCheck
 
 
 async def post(
@@ -61,7 +61,8 @@ async def _accounts(
     }
     await conn.execute(
         """INSERT INTO ledger_account (community_id, kind, ref)
-           SELECT %(community_id)s, kind, ref FROM unnest(%(kinds)s::text[], %(refs)s::text[]) AS new(kind, ref)
+           SELECT %(community_id)s, kind, ref
+             FROM unnest(%(kinds)s::text[], %(refs)s::text[]) AS new(kind, ref)
             WHERE NOT EXISTS (SELECT FROM ledger_account AS known
                                WHERE (known.community_id, known.kind, known.ref)
                                      = (%(community_id)s, new.kind, new.ref))
@@ -77,3 +78,24 @@ async def _accounts(
         values,
     )
     return {(kind, ref): account_id for kind, ref, account_id in await found.fetchall()}
+
+
+async def check_ledger(conn: AsyncConnection) -> LedgerCheck:
+    """Count what is there and list what does not fit (the view ledger_discrepancy)."""
+    async with conn.cursor(row_factory=class_row(Discrepancy)) as cursor:
+        await cursor.execute(
+            """SELECT finding, community.code AS community, subject, expected_fen, found_fen
+                 FROM ledger_discrepancy JOIN community ON community.id = ledger_discrepancy.community_id
+                ORDER BY community.code, finding, subject"""
+        )
+        discrepancies = tuple(await cursor.fetchall())
+    async with conn.cursor(row_factory=dict_row) as counting:
+        await counting.execute(
+            """SELECT (SELECT count(*) FROM ledger_transaction) AS transactions,
+                      (SELECT count(*) FROM ledger_entry) AS entries,
+                      (SELECT coalesce(sum(amount_fen), 0)::bigint FROM ledger_entry) AS sum_fen,
+                      (SELECT count(*) FROM bill) AS bills,
+                      (SELECT count(*) FROM payment) AS payments"""
+        )
+        [counts] = await counting.fetchall()
+    return LedgerCheck(**counts, discrepancies=discrepancies)

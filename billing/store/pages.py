@@ -25,7 +25,8 @@ from config.text import Text
 _SUMMARY = """
     SELECT bill.id AS bill_id, bill.number, bill.community_id, community.code AS community,
            community.name_zh AS community_zh, community.name_en AS community_en,
-           unit.code AS unit, unit.id AS unit_id, building.name_zh AS building_zh, building.name_en AS building_en,
+           unit.code AS unit, unit.id AS unit_id,
+           building.name_zh AS building_zh, building.name_en AS building_en,
            bill.party_name, bill.period, bill.total_fen, bill.allocated_fen, bill.surplus_fen,
            bill.issued_at, bill.due_on, bill.voided_by, bill.voids,
            (SELECT voided.number FROM bill AS voided WHERE voided.id = bill.voids) AS voids_number
@@ -87,7 +88,7 @@ async def bills_of_office(
     limit: int = 200,
     before_id: int | None = None,
 ) -> list[BillSummary]:
-    """List bills of some communities (None: of all), newest first; `before_id` continues after a page's last."""
+    """List bills of some communities (None: all), newest first; `before_id` continues after a page's last."""
     rows = await _summaries(
         conn,
         f"""{_SUMMARY}
@@ -290,8 +291,8 @@ def _standard(found: _Standard) -> StandardFound:
 async def _payments(conn: AsyncConnection, bill_id: int) -> tuple[BillPayment, ...]:
     async with conn.cursor(row_factory=class_row(BillPayment)) as cursor:
         await cursor.execute(
-            """SELECT payment.receipt_no, payment.channel, payment.method, payment.paid_at, payment.amount_fen,
-                      coalesce(given.fen, 0) AS allocated_fen
+            """SELECT payment.receipt_no, payment.channel, payment.method, payment.paid_at,
+                      payment.amount_fen, coalesce(given.fen, 0) AS allocated_fen
                  FROM payment
                  LEFT JOIN LATERAL (SELECT sum(amount_fen)::bigint AS fen FROM allocation
                                      WHERE payment_id = payment.id AND bill_id = %(bill_id)s) AS given ON true

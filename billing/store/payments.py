@@ -80,7 +80,7 @@ async def lock_transaction(conn: AsyncConnection, channel: str, transaction_id: 
 
 
 async def answered(conn: AsyncConnection, channel: str, transaction_id: str) -> Answered | None:
-    """Find the binding answer to a transaction id: its payment, else the first refusal that was rightly signed."""
+    """Find the answer that binds a transaction id: its payment, else its first rightly signed refusal."""
     async with conn.cursor(row_factory=class_row(Answered)) as cursor:
         await cursor.execute(
             """SELECT body, receipt FROM payment
@@ -124,11 +124,12 @@ async def next_payment_id(conn: AsyncConnection) -> int:
 async def add_payment(conn: AsyncConnection, payment: NewPayment) -> bool:
     """Record a payment, or say that this (channel, transaction id) is there already."""
     added = await conn.execute(
-        """INSERT INTO payment (id, community_id, channel, transaction_id, unit_id, bill_id, amount_fen, method,
-                                paid_at, recorded_at, body, receipt_no, receipt)
+        """INSERT INTO payment (id, community_id, channel, transaction_id, unit_id, bill_id, amount_fen,
+                                method, paid_at, recorded_at, body, receipt_no, receipt)
            OVERRIDING SYSTEM VALUE
-           VALUES (%(payment_id)s, %(community_id)s, %(channel)s, %(transaction_id)s, %(unit_id)s, %(bill_id)s,
-                   %(amount_fen)s, %(method)s, %(paid_at)s, %(recorded_at)s, %(body)s, %(receipt_no)s, %(receipt)s)
+           VALUES (%(payment_id)s, %(community_id)s, %(channel)s, %(transaction_id)s, %(unit_id)s,
+                   %(bill_id)s, %(amount_fen)s, %(method)s, %(paid_at)s, %(recorded_at)s, %(body)s,
+                   %(receipt_no)s, %(receipt)s)
            ON CONFLICT (channel, transaction_id) DO NOTHING""",
         asdict(payment),
     )
@@ -139,8 +140,8 @@ async def add_refusal(conn: AsyncConnection, refused: NewRefusal) -> int | None:
     """Keep a refusal once; returns its id, or None where it was kept before."""
     async with conn.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(
-            """INSERT INTO payment_refusal (community_id, channel, transaction_id, reason, detail, signed, body,
-                                            receipt, digest, recorded_at)
+            """INSERT INTO payment_refusal (community_id, channel, transaction_id, reason, detail, signed,
+                                            body, receipt, digest, recorded_at)
                VALUES (%(community_id)s, %(channel)s, %(transaction_id)s, %(reason)s, %(detail)s, %(signed)s,
                        %(body)s, %(receipt)s, %(digest)s, %(recorded_at)s)
                ON CONFLICT (digest) DO NOTHING
