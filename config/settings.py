@@ -58,6 +58,16 @@ class Settings(BaseSettings):
     desk_phone: str = Field(
         default="", pattern=r"^\+?[0-9 -]{0,30}$", description="the number technicians tap to call the desk"
     )
+    gateway_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="this gateway's name at the broker; unset: one kept in the data directory",
+    )
+    mqtt_share: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="the group in which several gateways share the messages; unset: each hears all",
+    )
     retention_days: int = Field(
         default=400, ge=31, le=36_500, description="days that readings and events are kept"
     )

@@ -1,15 +1,12 @@
 """Our own PostgreSQL where no server was given: stops with us, and recovers after any crash."""
 
 import asyncio
-import fcntl
 import logging
-import os
 import secrets
-import shutil
 import signal
-import tempfile
 from asyncio.subprocess import Process
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,15 +15,18 @@ from urllib.parse import quote
 import psycopg
 
 from storage.binaries import BinariesMissing, runnable_bin
-from storage.postmaster import FAST_SECONDS, IMMEDIATE_SECONDS, StillRunning, disown, stop_left_over
-from storage.tether import tethered
-from storage.unprivileged import (
-    CLEAN_ENVIRONMENT,
-    LOCK,
-    DataDirUnreachable,
-    choose_account,
-    prepare_directory,
+from storage.datadir import AlreadyRunning, DataDir
+from storage.postmaster import (
+    FAST_SECONDS,
+    IMMEDIATE_SECONDS,
+    StillRunning,
+    disown,
+    find_postmaster,
+    read_pid_file,
+    stop_left_over,
 )
+from storage.tether import tethered
+from storage.unprivileged import CLEAN_ENVIRONMENT, DataDirUnreachable
 
 __all__ = [
     "AlreadyRunning",
@@ -35,27 +35,16 @@ __all__ = [
     "EmbeddedPostgres",
     "StartFailed",
     "StillRunning",
+    "open_database",
+    "running_url",
 ]
 
 NAME = "clerestory"  # user and database
-SOCKET = ".s.PGSQL.5432"
-LONGEST_SOCKET_PATH = 100  # the kernel's limit is 107 bytes on Linux, 103 on macOS
 START_SECONDS = 300.0  # recovery after a crash may take a while
 RESTART_PAUSE = 0.2
+JOIN_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
-
-
-class AlreadyRunning(RuntimeError):
-    """Another process of ours runs a server on this directory."""
-
-    def __init__(self, directory: Path, pid: str) -> None:
-        super().__init__(
-            f"data directory {directory} is in use by process {pid or 'unknown'}: "
-            "stop that one, or set CLERESTORY_DATA_DIR to another directory"
-        )
-        self.directory = directory
-        self.pid = pid
 
 
 class StartFailed(RuntimeError):
@@ -72,19 +61,14 @@ class EmbeddedPostgres:
 
     def __init__(self, directory: Path, *, settings: dict[str, str] | None = None) -> None:
         self.directory = directory
-        self.cluster = directory / "cluster"
-        self.log_directory = directory / "log"
         self._settings = settings or {}
-        self._lock = -1
-        self._sockets: Path | None = None
-        self._borrowed_sockets = False
         self._password = ""
         self._process: Process | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
-        return f"postgresql://{NAME}:{self._password}@/{NAME}?host={quote(str(self._sockets), safe='')}"
+        return _url(self._password, self._place.sockets, NAME)
 
     @property
     def pid(self) -> int:
@@ -94,13 +78,14 @@ class EmbeddedPostgres:
         return self._process.pid
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._take)
+        self._place = await asyncio.to_thread(DataDir, self.directory)
+        await asyncio.to_thread(self._place.take)
         try:
             await asyncio.to_thread(self._prepare)
             await self._start()
         except BaseException:
             await self._end_process()
-            self._give_back()
+            self._place.give_back()
             raise
         self._watcher = asyncio.create_task(self._watch())
         return self
@@ -113,88 +98,53 @@ class EmbeddedPostgres:
             with suppress(asyncio.CancelledError):
                 await self._watcher
         await self._end_process()
-        self._give_back()
-
-    def _take(self) -> None:
-        """Make the directory and take its lock, which ends with this process however it ends."""
-        self._account = choose_account(self.directory)
-        prepare_directory(self.directory, self._account)
-        self._lock = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.read(self._lock, 20).decode().strip()
-            self._give_back()
-            raise AlreadyRunning(self.directory, pid) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
-
-    def _give_back(self) -> None:
-        if self._borrowed_sockets and self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._place.give_back()
 
     def _prepare(self) -> None:
-        self._bin = runnable_bin(self._account)
-        for folder in (self.log_directory, self.directory / "run"):
-            folder.mkdir(exist_ok=True)
-            self._hand_over(folder, 0o700)
-        self._sockets = self._choose_sockets()
-        stop_left_over(self.cluster)
-        if not (self.cluster / "PG_VERSION").exists() or not (self.directory / "password").exists():
+        self._bin = runnable_bin(self._place.account)
+        stop_left_over(self._place.cluster)
+        if not self._place.cluster.exists():
             self._initialise()
-        self._password = (self.directory / "password").read_text(encoding="utf-8").strip()
-
-    def _choose_sockets(self) -> Path:
-        own = self.directory / "run"
-        if len(os.fsencode(own / SOCKET)) <= LONGEST_SOCKET_PATH:
-            return own
-        borrowed = Path(tempfile.mkdtemp(prefix="clerestory-", dir="/tmp"))
-        self._borrowed_sockets = True
-        self._hand_over(borrowed, 0o700)
-        return borrowed
+        self._password = self._place.password()
+        if not self._password:
+            raise StartFailed(
+                f"{self.directory / 'password'} is missing or empty, but a database is there: "
+                "restore that file from a backup, or move the whole directory away to begin anew"
+            )
 
     def _initialise(self) -> None:
         """Make the cluster under another name and rename it: a start killed midway leaves nothing half."""
-        draft = self.directory / "cluster.new"
-        shutil.rmtree(draft, ignore_errors=True)
-        password = self.directory / "password"
-        with open(password, "w", encoding="utf-8", opener=_private) as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-        self._hand_over(password, 0o600)
-        done = self._account.run(
+        password = secrets.token_urlsafe(32)
+        self._place.keep_password(password)
+        self._place.make_draft()
+        done = self._place.account.run(
             [
+                # Only who made a pipe may open it as /dev/stdin: let the server's user make one.
+                *("/bin/sh", "-c", 'cat | exec "$@"', "sh"),
                 str(self._bin / "initdb"),
-                *("--pgdata", str(draft), "--username", NAME, "--pwfile", str(password)),
+                *("--pgdata", str(self._place.draft), "--username", NAME, "--pwfile", "/dev/stdin"),
                 *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"),
                 *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
                 # The password is 256 random bits: stretching it only makes connecting slow.
                 *("--set", "scram_iterations=1", "--no-instructions"),
             ],
-            cwd=str(self.directory),
+            said=password,
         )
         if done.returncode != 0:
             raise StartFailed(
                 f"PostgreSQL could not make its data in {self.directory}: {done.stderr.strip()}"
             )
-        draft.rename(self.cluster)
-
-    def _hand_over(self, path: Path, mode: int) -> None:
-        path.chmod(mode)
-        if self._account.switched:
-            os.chown(path, self._account.uid, self._account.gid)
+        self._place.draft.rename(self._place.cluster)
 
     def _command(self) -> list[str]:
         settings = {
             "listen_addresses": "",
-            "unix_socket_directories": str(self._sockets),
+            "unix_socket_directories": str(self._place.sockets),
             "unix_socket_permissions": "0700",
             "timezone": "UTC",
             "log_timezone": "UTC",
             "logging_collector": "on",
-            "log_directory": str(self.log_directory),
+            "log_directory": str(self._place.logs),
             "log_filename": "postgresql-%a.log",
             "log_rotation_age": "1d",
             "log_truncate_on_rotation": "on",
@@ -202,11 +152,11 @@ class EmbeddedPostgres:
             **self._settings,
         }
         flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        postgres = [str(self._bin / "postgres"), "-D", str(self.cluster), *flags]
-        return tethered(postgres, account=self._account.pair)
+        postgres = [str(self._bin / "postgres"), "-D", str(self._place.cluster), *flags]
+        return tethered(postgres, account=self._place.account.pair)
 
     async def _start(self) -> None:
-        startup = self.log_directory / "startup.log"
+        startup = self._place.startup_log
         with startup.open("wb") as output:
             # From this thread: the kernel ties the server to the thread that starts it.
             self._process = await asyncio.create_subprocess_exec(
@@ -223,7 +173,7 @@ class EmbeddedPostgres:
                 await self._wait_until_ready(self._process, startup)
         except TimeoutError:
             raise StartFailed(
-                f"PostgreSQL did not get ready in {START_SECONDS:.0f} s; see {self.log_directory}"
+                f"PostgreSQL did not get ready in {START_SECONDS:.0f} s; see {self._place.logs}"
             ) from None
 
     async def _wait_until_ready(self, process: Process, startup: Path) -> None:
@@ -245,7 +195,7 @@ class EmbeddedPostgres:
 
     @property
     def _admin_url(self) -> str:
-        return self.url.replace(f"@/{NAME}?", "@/postgres?")
+        return _url(self._password, self._place.sockets, "postgres")
 
     async def _make_database(self, conn: psycopg.AsyncConnection) -> None:
         found = await conn.execute("SELECT 1 FROM pg_database WHERE datname = %(name)s", {"name": NAME})
@@ -259,9 +209,9 @@ class EmbeddedPostgres:
             log.error(
                 "PostgreSQL ended unexpectedly (status %s): starting it again; see %s",
                 status,
-                self.log_directory,
+                self._place.logs,
             )
-            await asyncio.to_thread(disown, self.cluster)
+            await asyncio.to_thread(disown, self._place.cluster)
             try:
                 await self._start()
             except StartFailed as error:
@@ -285,9 +235,45 @@ class EmbeddedPostgres:
                 return
 
 
+def _url(password: str, sockets: Path, database: str) -> str:
+    return f"postgresql://{NAME}:{password}@/{database}?host={quote(str(sockets), safe='')}"
+
+
 def _last_lines(path: Path, count: int = 8) -> list[str]:
     return path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-count:]
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def running_url(directory: Path) -> str | None:
+    """The address of the server that runs on this directory, whoever started it; None where none is ready."""
+    place = DataDir(directory)
+    told = read_pid_file(place.cluster)
+    if told is None or not told.ready or find_postmaster(place.cluster) is None:
+        return None
+    return _url(place.password(), told.sockets, NAME)
+
+
+@asynccontextmanager
+async def open_database(directory: Path) -> AsyncIterator[str]:
+    """Our own server's address: joined where another process of ours runs it, else started for this block.
+
+    For commands beside a running site. Whoever is to be the only one uses `EmbeddedPostgres` itself.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            url = (await stack.enter_async_context(EmbeddedPostgres(directory))).url
+        except AlreadyRunning:
+            url = await _join(directory)
+        yield url
+
+
+async def _join(directory: Path) -> str:
+    try:
+        async with asyncio.timeout(JOIN_SECONDS):
+            # Another process starts it: there is nothing of ours to wait on.
+            while (url := await asyncio.to_thread(running_url, directory)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise StartFailed(
+            f"another process holds {directory}, but its PostgreSQL is not ready after {JOIN_SECONDS:.0f} s"
+        ) from None
+    return url

@@ -73,6 +73,8 @@ def migrate(url: str, migrations: list[Migration] | None = None) -> list[str]:
     """
     migrations = shipped() if migrations is None else migrations
     with _connect(url) as connection:
+        # If we are killed, the server is to notice it during a long statement and let go of the lock.
+        connection.execute("SET client_connection_check_interval = '1s'")
         connection.execute("SELECT pg_advisory_lock(%(lock)s)", {"lock": LOCK})
         connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migration ("

@@ -5,7 +5,7 @@ A word is a hint, never the truth: it may be missed while disconnected, so whoev
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -43,7 +43,7 @@ async def notify(
         await conn.execute("SELECT pg_notify(%(channel)s, %(word)s)", {"channel": CHANNEL, "word": word})
 
 
-async def listen(url: str) -> AsyncIterator[Change]:
+async def listen(url: str) -> AsyncGenerator[Change, None]:
     """Hear every change from now on; reconnects for ever, with a growing pause.
 
     The first item is "connected": what was committed before it may have gone unheard.

@@ -21,17 +21,20 @@ class StillRunning(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class PidFile:
-    """The first lines of `postmaster.pid`."""
+    """What `postmaster.pid` tells."""
 
     pid: int
     started: int
+    sockets: Path
+    ready: bool
 
 
 def read_pid_file(cluster: Path) -> PidFile | None:
     """What the file says, or None where there is none (or half of one, after a crash)."""
     try:
         lines = (cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        return PidFile(int(lines[0]), int(lines[2]))
+        ready = lines[7:] != [] and lines[7].strip() == "ready"
+        return PidFile(int(lines[0]), int(lines[2]), Path(lines[4]), ready)
     except (FileNotFoundError, ValueError, IndexError):
         return None
 
@@ -78,9 +81,14 @@ def disown(cluster: Path) -> None:
     told = read_pid_file(cluster)
     if told is None or find_postmaster(cluster) is not None:
         return
-    path = cluster / "postmaster.pid"
-    rest = path.read_text(encoding="utf-8").partition("\n")[2]
-    path.write_text(f"{os.getpid()}\n{rest}", encoding="utf-8")
+    # The folder is the server's: root must not follow a link put there.
+    with os.fdopen(
+        os.open(cluster / "postmaster.pid", os.O_RDWR | os.O_NOFOLLOW), "r+", encoding="utf-8"
+    ) as file:
+        rest = file.read().partition("\n")[2]
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n{rest}")
 
 
 def _ended(process: psutil.Process, how: signal.Signals, seconds: float) -> bool:

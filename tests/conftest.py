@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,13 +34,18 @@ class _ServerThread:
 
     def start(self) -> str:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._stack.enter_async_context(self._server), self._loop).result(
-            120
-        )
+        try:
+            self._call(self._stack.enter_async_context(self._server))
+        except BaseException:
+            self.stop()
+            raise
         return self._server.url
 
+    def _call(self, work: Coroutine[None, None, object]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._stack.aclose(), self._loop).result(120)
+        self._call(self._stack.aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -16,7 +16,14 @@ import psycopg
 import pytest
 
 from storage.binaries import packaged_bin, runnable_bin
-from storage.embedded import AlreadyRunning, DataDirUnreachable, EmbeddedPostgres
+from storage.embedded import (
+    AlreadyRunning,
+    DataDirUnreachable,
+    EmbeddedPostgres,
+    StartFailed,
+    open_database,
+    running_url,
+)
 from storage.postmaster import find_postmaster, read_pid_file
 from storage.unprivileged import Account, choose_account
 from tests.conftest import reachable_tmp_path
@@ -188,7 +195,7 @@ async def test_a_recycled_pid_is_neither_believed_nor_stopped(home: Path) -> Non
     async with EmbeddedPostgres(directory):
         pass
     cluster = directory / "cluster"
-    account = choose_account(directory)
+    account = choose_account(directory / "cluster")
     innocent = subprocess.Popen(
         ["/bin/sleep", "600"],
         user=account.uid if account.switched else None,
@@ -229,7 +236,38 @@ async def test_the_address_works_for_other_processes_and_only_with_the_password(
             await psycopg.AsyncConnection.connect(server.url, password="guessed")
         password = (directory / "password").stat()
         assert password.st_mode & 0o777 == 0o600
-        assert directory.stat().st_mode & 0o777 == 0o700
+        assert password.st_uid == os.geteuid()
+        for folder in ("cluster", "log", "run"):
+            assert (directory / folder).stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_lost_password_is_said_and_costs_no_data(home: Path) -> None:
+    directory = home / "data"
+    async with EmbeddedPostgres(directory):
+        pass
+    (directory / "password").rename(home / "password")
+    with pytest.raises(StartFailed, match=r"password is missing or empty, but a database is there"):
+        await EmbeddedPostgres(directory).__aenter__()
+    (home / "password").rename(directory / "password")
+    async with EmbeddedPostgres(directory):
+        pass
+
+
+async def test_what_postgres_does_not_like_is_said_in_its_own_words(home: Path) -> None:
+    with pytest.raises(StartFailed, match='unrecognized configuration parameter "no_such_setting"'):
+        await EmbeddedPostgres(home / "data", settings={"no_such_setting": "1"}).__aenter__()
+
+
+async def test_commands_join_a_running_server_and_leave_it_running(home: Path) -> None:
+    directory = home / "data"
+    async with open_database(directory) as alone, await psycopg.AsyncConnection.connect(alone):
+        assert running_url(directory) == alone
+    assert running_url(directory) is None
+    async with EmbeddedPostgres(directory) as server:
+        async with open_database(directory) as joined:
+            assert joined == server.url
+        async with await psycopg.AsyncConnection.connect(server.url):
+            pass
 
 
 async def test_a_path_too_long_for_a_socket_is_fine(home: Path) -> None:
@@ -290,7 +328,7 @@ async def test_as_root_a_barred_directory_is_explained_and_not_opened(home: Path
 
 @needs_root
 def test_programs_in_a_closed_home_are_copied_where_they_can_be_run(home: Path) -> None:
-    account = choose_account(home / "data")
+    account = choose_account(home / "cluster")
     closed = home / "root-home"
     package = packaged_bin().parents[1]
     closed.mkdir()
