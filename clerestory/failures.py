@@ -8,8 +8,14 @@ import click
 
 from config.settings import SettingsError
 from gateway.broker import BrokerFailed
-from storage.embedded import AlreadyRunning, DataDirUnreachable, StartFailed
-from storage.migrate import NewerSchema
+from storage.embedded import (
+    AlreadyRunning,
+    BinariesMissing,
+    DataDirUnreachable,
+    StartFailed,
+    StillRunning,
+)
+from storage.migrate import MigrationFailed, NewerSchema
 from storage.pool import DatabaseUnreachable
 
 P = ParamSpec("P")
@@ -19,8 +25,11 @@ MENDABLE = (
     SettingsError,
     BrokerFailed,
     AlreadyRunning,
+    BinariesMissing,
     DataDirUnreachable,
     StartFailed,
+    StillRunning,
+    MigrationFailed,
     NewerSchema,
     DatabaseUnreachable,
 )

@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 from config.clock import Clock
 from config.settings import Settings
 from gateway.broker import open_broker
-from storage.embedded import EmbeddedPostgres
+from storage.embedded import EmbeddedPostgres, open_database
 from storage.migrate import migrate
 from storage.pool import open_pool
 
@@ -30,13 +30,18 @@ class Site:
 async def open_site(settings: Settings, clock: Clock, *, broker: bool = True) -> AsyncIterator[Site]:
     """Open the site the settings describe, migrated; where an address is not set, run our own server.
 
-    Our own servers live below the data directory and stop with us, in the opposite order.
+    Our own servers live below the data directory and stop with us, in the opposite order. A process that wants
+    no broker is a command beside a running site, and joins that site's database; two whole sites on one
+    directory refuse each other.
     """
     async with AsyncExitStack() as stack:
         database_url = settings.database_url
         if database_url is None:
-            server = await stack.enter_async_context(EmbeddedPostgres(settings.data_dir / "postgres"))
-            database_url = server.url
+            directory = settings.data_dir / "postgres"
+            if broker:
+                database_url = (await stack.enter_async_context(EmbeddedPostgres(directory))).url
+            else:
+                database_url = await stack.enter_async_context(open_database(directory))
         await asyncio.to_thread(migrate, database_url)
         pool = await stack.enter_async_context(open_pool(database_url))
         mqtt_url = settings.mqtt_url or ""
