@@ -42,6 +42,11 @@ async def run_due(conn: AsyncConnection, now: datetime, policy: Policy | None = 
     return opened
 
 
+async def times(conn: AsyncConnection) -> set[tuple[str, int, int]]:
+    """List the local times at which plans are due: zone, hour, minute."""
+    return {(plan.zone, plan.at_time.hour, plan.at_time.minute) for plan in await plans.plans(conn)}
+
+
 async def _open(
     conn: AsyncConnection, plan: Plan, asset_id: int, due_on: date, now: datetime, policy: Policy
 ) -> int:

@@ -1,0 +1,108 @@
+"""What the leading worker does by the calendar: maintenance plans, partitions ahead, retention."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from clerestory.site import Site
+from clerestory.steps import Loop
+from dispatch import plans
+from rules.apply import end_retired_rules
+from rules.book import RuleBook
+from storage import telemetry
+
+PLANS_NAP = 60.0
+HOUSEKEEPING_NAP = 3600.0
+PARTITIONS_AHEAD = timedelta(days=62)
+HOUSEKEEPING = CronTrigger(hour=19, minute=10, timezone="UTC")  # 03:10 in China
+
+log = logging.getLogger(__name__)
+
+
+class Schedule:
+    """The leader's calendar. APScheduler says when; what is due stands in the database, so nothing is missed.
+
+    A job only wakes its loop: the loop does the work, and tries again where the database is away.
+    """
+
+    def __init__(self, site: Site, book: RuleBook) -> None:
+        self._site = site
+        self._book = book
+        self._times: set[tuple[str, int, int]] = set()
+        self._plans = Loop("plans", site, self._run_plans, PLANS_NAP)
+        self._housekeeping = Loop("housekeeping", site, self._keep_house, HOUSEKEEPING_NAP)
+        self._scheduler: AsyncIOScheduler | None = None
+
+    def wake(self) -> None:
+        """Look at the plans again: they, or what they are for, have changed."""
+        self._plans.wake()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep the calendar until told to stop. At once everything is looked at: we may have been down."""
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.add_job(
+            self._time_to_keep_house, HOUSEKEEPING, id="housekeeping", coalesce=True, misfire_grace_time=None
+        )
+        self._scheduler, self._times = scheduler, set()
+        scheduler.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._plans.run(stop), name="plans")
+                group.create_task(self._housekeeping.run(stop), name="housekeeping")
+        finally:
+            self._scheduler = None
+            scheduler.shutdown(wait=False)
+
+    async def _run_plans(self) -> datetime | None:
+        now = self._site.clock.now()
+        async with self._site.pool.connection() as conn, conn.transaction():
+            times = await plans.times(conn)
+            opened = await plans.run_due(conn, now)
+        self._follow_plans(times)
+        if opened:
+            log.info("plans opened %d orders", len(opened))
+        return None
+
+    # Coroutines, because APScheduler runs anything else in a thread, where an event must not be set.
+    async def _time_for_plans(self) -> None:
+        self._plans.wake()
+
+    async def _time_to_keep_house(self) -> None:
+        self._housekeeping.wake()
+
+    def _follow_plans(self, times: set[tuple[str, int, int]]) -> None:
+        """Have a job for each local time at which some plan is due."""
+        if self._scheduler is None:
+            return
+        for zone, hour, minute in times - self._times:
+            trigger = CronTrigger(hour=hour, minute=minute, timezone=ZoneInfo(zone))
+            self._scheduler.add_job(
+                self._time_for_plans,
+                trigger,
+                id=_job_id(zone, hour, minute),
+                coalesce=True,
+                misfire_grace_time=None,
+            )
+        for gone in self._times - times:
+            self._scheduler.remove_job(_job_id(*gone))
+        self._times = times
+
+    async def _keep_house(self) -> datetime | None:
+        now = self._site.clock.now()
+        oldest = now - timedelta(days=self._site.settings.retention_days)
+        async with self._site.pool.connection() as conn:
+            await telemetry.ensure_partitions(conn, now, now + PARTITIONS_AHEAD)
+        async with self._site.pool.connection() as conn, conn.transaction():
+            dropped = await telemetry.drop_older_than(conn, oldest)
+            ended = await end_retired_rules(conn, self._book, now)
+        if dropped or ended:
+            log.info("dropped %s; ended %d alarms of rules that are gone", dropped or "nothing", ended)
+        return None
+
+
+def _job_id(zone: str, hour: int, minute: int) -> str:
+    return f"plans-{zone}-{hour:02d}:{minute:02d}"

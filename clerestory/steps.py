@@ -1,0 +1,66 @@
+"""Work that is done in steps, again and again: woken by word, by its time, and every little while."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from psycopg import OperationalError
+
+from clerestory.site import Site
+from gateway.link import LinkFailed
+
+# At least this often each step looks by itself: a word may go unheard while the database is away.
+LONGEST_NAP = 2.0
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+
+# Does what is due and says when to look again.
+Step = Callable[[], Awaitable[datetime | None]]
+
+log = logging.getLogger(__name__)
+
+
+class Loop:
+    """One kind of work: done when word comes, when its time comes, and every little while."""
+
+    def __init__(self, name: str, site: Site, step: Step, nap: float = LONGEST_NAP) -> None:
+        self.name = name
+        self._site = site
+        self._step = step
+        self._nap = nap
+        self._word = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look now, or once more where it is looking already."""
+        self._word.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop; a database or broker that is away is tried again, ever less often."""
+        pause = FIRST_PAUSE
+        while not stop.is_set():
+            self._word.clear()
+            try:
+                due = await self._step()
+                pause, nap = FIRST_PAUSE, self._until(due)
+            except (OperationalError, LinkFailed, OSError) as error:
+                log.warning("%s: trying again in %.1f s: %s", self.name, pause, str(error).strip())
+                nap, pause = pause, min(pause * 2, LONGEST_PAUSE)
+            if nap > 0:
+                await first_of(self._word.wait(), stop.wait(), seconds=nap)
+
+    def _until(self, due: datetime | None) -> float:
+        if due is None:
+            return self._nap
+        left = (due - self._site.clock.now()).total_seconds()
+        return min(max(left, 0.0), self._nap)
+
+
+async def first_of(*waits: Awaitable[object], seconds: float) -> None:
+    """Wait until one of these has happened, or the time is over."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

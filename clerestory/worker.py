@@ -1,0 +1,111 @@
+"""The worker: reacts within a second of a COMMIT, and to the time that passes.
+
+Every step is safe to repeat and to interrupt: what is due stands in the database, what is done is committed.
+So any number of workers may run, and a killed one leaves nothing behind but work for the next.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from datetime import datetime
+
+from clerestory.leadership import lead
+from clerestory.schedule import Schedule
+from clerestory.site import Site
+from clerestory.steps import Loop
+from dispatch.alarms import follow
+from dispatch.sweep import sweep
+from gateway import outbox
+from gateway.publisher import Publisher
+from rules.apply import next_due, wake
+from rules.book import RuleBook, load_rulebook
+from storage.notify import What, listen
+
+# A reading may set a timer without a word to anybody.
+TIMERS_NAP = 0.5
+OUTBOX_BATCH = 200
+PUBACK_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+async def run_worker(site: Site, stop: asyncio.Event) -> None:
+    """Dispatch, run timers, deliver what waits, lead the schedule where nobody else does, until stopped."""
+    book = load_rulebook()
+    schedule = Schedule(site, book)
+    async with Publisher(site.mqtt_url) as publisher:
+        orders = Loop("dispatch", site, lambda: _sweep(site))
+        timers = Loop("timers", site, lambda: _timers(site, book), TIMERS_NAP)
+        sending = Loop("outbox", site, lambda: _deliver(site, publisher))
+        loops = [orders, timers, *([sending] if site.mqtt_url else [])]
+        if not site.mqtt_url:
+            log.warning("no broker: messages wait in the outbox")
+        wakes: dict[What, list[Callable[[], None]]] = {
+            "order": [orders.wake],
+            "outbox": [sending.wake],
+            "registry": [schedule.wake],
+            "connected": [loop.wake for loop in loops],
+            "reconnected": [loop.wake for loop in loops],
+        }
+        async with asyncio.TaskGroup() as group:
+            for loop in loops:
+                group.create_task(loop.run(stop), name=loop.name)
+            group.create_task(lead(site, stop, schedule.run), name="lead")
+            group.create_task(_until_stopped(_hear(site.database_url, wakes), stop), name="listen")
+
+
+async def _hear(url: str, wakes: dict[What, list[Callable[[], None]]]) -> None:
+    async with aclosing(listen(url)) as changes:
+        async for change in changes:
+            for wake_up in wakes.get(change.what, ()):
+                wake_up()
+
+
+async def _until_stopped(work: Awaitable[None], stop: asyncio.Event) -> None:
+    task = asyncio.ensure_future(work)
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+    finally:
+        for each in (task, stopped):
+            each.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
+
+
+async def _sweep(site: Site) -> datetime | None:
+    async with site.pool.connection() as conn, conn.transaction():
+        return await sweep(conn, site.clock.now())
+
+
+async def _timers(site: Site, book: RuleBook) -> datetime | None:
+    now = site.clock.now()
+    async with site.pool.connection() as conn, conn.transaction():
+        changes = await wake(conn, now, book)
+        await follow(conn, changes, now)
+        return await next_due(conn)
+
+
+async def _deliver(site: Site, publisher: Publisher) -> datetime | None:
+    """Publish what is due; what the broker did not acknowledge is due again later, by itself."""
+    async with site.pool.connection() as conn, conn.transaction():
+        due = await outbox.claim(conn, site.clock.now(), OUTBOX_BATCH)
+    answers = await asyncio.gather(
+        *(_publish(publisher, message.topic, message.payload) for message in due), return_exceptions=True
+    )
+    done = [message.id for message, answer in zip(due, answers, strict=True) if answer is None]
+    if done:
+        async with site.pool.connection() as conn, conn.transaction():
+            await outbox.delivered(conn, done, site.clock.now())
+    for answer in answers:
+        if answer is not None:
+            raise answer
+    async with site.pool.connection() as conn:
+        return await outbox.next_due(conn)
+
+
+async def _publish(publisher: Publisher, topic: str, payload: str) -> None:
+    async with asyncio.timeout(PUBACK_SECONDS):
+        await publisher.publish(topic, payload)

@@ -1,0 +1,171 @@
+"""The worker on a real database and broker: within a second of COMMIT, through outages, one leader."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from clerestory.site import Site
+from clerestory.worker import run_worker
+from config.settings import Settings
+from dispatch import moves
+from gateway.link import Link
+from storage.pool import in_utc
+from tests.integration.dispatch_world import MORNING, World, add_order, add_technician, build, status_of
+from tests.manual_clock import ManualClock
+from tests.mosquitto import Mosquitto
+
+
+@pytest.fixture
+async def world(conn: AsyncConnection) -> World:
+    return await build(conn)
+
+
+@pytest.fixture
+def site(pool: AsyncConnectionPool, database_url: str, broker: Mosquitto) -> Site:
+    clock = ManualClock(MORNING)
+    return Site(Settings(), clock, pool, database_url, broker.url)
+
+
+@asynccontextmanager
+async def working(site: Site) -> AsyncIterator[None]:
+    """Have a worker run beside the block; it stops in good order."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_worker(site, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 10)
+
+
+async def until(met: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+    """Wait for a condition; a condition that never comes fails the test."""
+    async with asyncio.timeout(seconds):
+        while not await met():  # noqa: ASYNC110 - the event is in the database
+            await asyncio.sleep(0.01)
+
+
+async def _leads(conn: AsyncConnection) -> bool:
+    cursor = await conn.execute(
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return await cursor.fetchone() is not None
+
+
+async def _delivered(conn: AsyncConnection) -> bool:
+    cursor = await conn.execute("SELECT count(*) FILTER (WHERE delivered_at IS NULL), count(*) FROM outbox")
+    return await cursor.fetchone() == (0, 1)
+
+
+async def test_an_order_reaches_the_technician_within_a_second_of_commit(
+    site: Site, conn: AsyncConnection, world: World, broker: Mosquitto
+) -> None:
+    await add_technician(conn, world, "li")
+    heard: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+    phone = Link(
+        broker.url,
+        "phone-li",
+        clean_session=True,
+        on_message=lambda message: heard.put_nowait(json.loads(message.payload)),
+    )
+    await phone.open()
+    try:
+        await phone.subscribe(["clerestory/bund/technician/li/job"])
+        async with working(site):
+            await until(lambda: _leads(conn))
+            async with conn.transaction():
+                order = await add_order(conn, world)
+            told = await asyncio.wait_for(heard.get(), 1.0)
+            assert (told["what"], told["order_id"]) == ("offered", order)
+            await moves.accept(conn, order, world.by("li"), MORNING)
+            await until(lambda: _delivered(conn))
+    finally:
+        phone.close()
+
+
+async def test_it_survives_the_loss_of_every_connection(
+    site: Site, conn: AsyncConnection, world: World
+) -> None:
+    await add_technician(conn, world, "li")
+    async with working(site):
+        await until(lambda: _leads(conn))
+        await conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        order = await add_order(conn, world)
+
+        async def assigned() -> bool:
+            return await status_of(conn, order) == "assigned"
+
+        await until(assigned)
+        await until(lambda: _leads(conn))
+
+
+async def test_messages_wait_for_a_broker_that_is_away(
+    site: Site, conn: AsyncConnection, world: World, broker: Mosquitto
+) -> None:
+    await add_technician(conn, world, "li")
+    broker.stop()
+    clock = site.clock
+    assert isinstance(clock, ManualClock)
+    async with working(site):
+        order = await add_order(conn, world)
+
+        async def tried() -> bool:
+            cursor = await conn.execute("SELECT attempts FROM outbox")
+            row = await cursor.fetchone()
+            return row is not None and row[0] > 0
+
+        await until(tried)
+        assert await status_of(conn, order) == "assigned"
+        broker.start()
+        clock.advance(timedelta(seconds=30))
+        await until(lambda: _delivered(conn), 20)
+
+
+async def test_another_worker_takes_the_lead(site: Site, conn: AsyncConnection) -> None:
+    async with working(site):
+        await until(lambda: _leads(conn))
+        cursor = await conn.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        (first,) = await cursor.fetchone() or (0,)
+        async with working(site):
+            # The lost leader's connection takes the lock with it; one of the two gets it.
+            await conn.execute("SELECT pg_terminate_backend(%s)", (first,))
+
+            async def led_anew() -> bool:
+                held = await conn.execute(
+                    "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> %s", (first,)
+                )
+                return await held.fetchone() is not None
+
+            await until(led_anew)
+
+
+async def test_plans_open_orders_by_themselves(site: Site, conn: AsyncConnection, world: World) -> None:
+    async with working(site):
+        await until(lambda: _leads(conn))
+        async with await psycopg.AsyncConnection.connect(in_utc(site.database_url)) as other:
+            await other.execute(
+                "INSERT INTO plan (community_id, code, name_zh, name_en, kind, skill, asset_class, every_days,"
+                " at_time, starts_on) VALUES (%s, 'm15', '半月维保', 'Half-month service',"
+                " 'elevator_maintenance', 'elevator', 'elevator', 15, '08:00', '2026-11-23')",
+                (world.community,),
+            )
+            await other.execute(
+                "SELECT pg_notify('clerestory', %s)", (json.dumps(["registry", world.community, []]),)
+            )
+
+        async def opened() -> bool:
+            cursor = await conn.execute("SELECT count(*) FROM work_order")
+            return await cursor.fetchone() == (1,)
+
+        await until(opened)
