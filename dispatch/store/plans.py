@@ -59,7 +59,7 @@ async def waiting(conn: AsyncConnection, plan: Plan, due_on: date) -> list[Waiti
         SELECT a.id AS asset_id, max(r.due_on) AS last_on
           FROM asset AS a
           LEFT JOIN plan_run AS r ON r.asset_id = a.id AND r.plan_id = %(plan)s
-         WHERE a.community_id = %(community)s AND a.class = %(class)s
+         WHERE a.community_id = %(community)s AND a.class = %(class)s AND a.retired_on IS NULL
          GROUP BY a.id
         HAVING max(r.due_on) IS NULL OR max(r.due_on) < %(due)s
          ORDER BY a.id
