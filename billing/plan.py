@@ -47,6 +47,7 @@ async def make_plan(
     tariffs = {tariff.item.item_id: tariff for tariff in await store.tariffs(conn, community.community_id)}
     items = charging.in_force([tariff.item for tariff in tariffs.values()], period)
     zone = ZoneInfo(community.timezone)
+    await store.open_accounts(conn, community.community_id, [item.code for item in items])
     return Plan(
         community=community,
         period=period,

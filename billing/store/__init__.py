@@ -22,7 +22,7 @@ from billing.store.issuing import (
     tariffs,
     units_to_bill,
 )
-from billing.store.ledger import check_ledger, post
+from billing.store.ledger import check_ledger, open_accounts, post
 from billing.store.pages import (
     bill_for_office,
     bill_for_party,
@@ -84,6 +84,7 @@ __all__ = [
     "next_bill_ids",
     "next_payment_id",
     "occupancies",
+    "open_accounts",
     "parking_spaces",
     "party_may_see_record",
     "post",

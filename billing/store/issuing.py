@@ -1,5 +1,6 @@
 """What a bill run reads and writes: units in chunks, evidence once, bills and lines by COPY."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -257,7 +258,8 @@ async def meters(conn: AsyncConnection, unit_ids: Sequence[int], period: Period)
     rows = await conn.execute(
         """SELECT meter.unit_id, meter.code, meter.charge_item, now.register, earlier.period, earlier.register
              FROM meter
-             LEFT JOIN meter_reading AS now ON now.meter_id = meter.id AND now.period = %(period)s
+             LEFT JOIN LATERAL (SELECT register FROM meter_reading
+                                 WHERE meter_id = meter.id AND period = %(period)s LIMIT 1) AS now ON true
              LEFT JOIN LATERAL (SELECT period, register FROM meter_reading
                                  WHERE meter_id = meter.id AND period < %(period)s
                                  ORDER BY period DESC LIMIT 1) AS earlier ON true
@@ -349,8 +351,9 @@ async def add_bills(
                         bill.due_on,
                     )
                 )
-        compositions = {item_id: Jsonb(tariff.composition) for item_id, tariff in tariffs_by_item.items()}
-        nothing = Jsonb([])
+        compositions = {
+            item_id: json.dumps(tariff.composition) for item_id, tariff in tariffs_by_item.items()
+        }
         async with cursor.copy(
             """COPY bill_line (bill_id, position, charge_item_id, name_zh, name_en, basis, ref, quantity,
                                measure, price_fen, amount_fen, previous_fen, grade, contract, composition,
@@ -375,7 +378,7 @@ async def add_bills(
                             line.previous_fen,
                             tariff.grade,
                             tariff.contract,
-                            nothing if line.basis == "credit" else compositions[line.item.item_id],
+                            "[]" if line.basis == "credit" else compositions[line.item.item_id],
                             line.evidence_id,
                             line.note.zh,
                             line.note.en,

@@ -49,6 +49,23 @@ async def post(
             await copy.write_row(row)
 
 
+async def open_accounts(conn: AsyncConnection, community_id: int, items: Sequence[str]) -> None:
+    """Open the accounts a bill run will use, all at once before it begins.
+
+    Not only for speed: PostgreSQL keeps the plan by which it checks entries against accounts, and a plan made
+    while there were few accounts reads all of them for every entry.
+    """
+    await conn.execute(
+        """INSERT INTO ledger_account (community_id, kind, ref)
+           SELECT %(community_id)s, 'receivable', code FROM unit WHERE community_id = %(community_id)s
+            UNION ALL
+           SELECT %(community_id)s, 'income', code FROM unnest(%(items)s::text[]) AS code
+            ORDER BY 2, 3
+           ON CONFLICT DO NOTHING""",
+        {"community_id": community_id, "items": list(items)},
+    )
+
+
 async def _accounts(
     conn: AsyncConnection, community_id: int, wanted: set[tuple[str, str]]
 ) -> dict[tuple[str, str], int]:

@@ -37,6 +37,7 @@ CREATE TABLE meter (
     code         text NOT NULL,
     UNIQUE (community_id, code)
 );
+CREATE INDEX meter_unit ON meter (unit_id);
 -- The register at the end of a period (first day of the month).
 CREATE TABLE meter_reading (
     meter_id int  NOT NULL REFERENCES meter,
@@ -104,15 +105,15 @@ CREATE TABLE bill_line (
 );
 
 -- The lines of a bill sum to its total: after every insert of lines, and once more when the bill commits.
-CREATE FUNCTION bill_lines_sum_to_total() RETURNS trigger LANGUAGE plpgsql AS $$
+-- (Functions that check run with enable_seqscan off: their plans are kept from when the tables were empty.)
+CREATE FUNCTION bill_lines_sum_to_total() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE wrong text;
 BEGIN
     SELECT bill.number INTO wrong
-      FROM bill
-      JOIN bill_line ON bill_line.bill_id = bill.id
-     WHERE bill.id IN (SELECT bill_id FROM added)
-     GROUP BY bill.id
-    HAVING sum(bill_line.amount_fen) <> bill.total_fen
+      FROM (SELECT DISTINCT bill_id FROM added) AS touched
+      JOIN bill ON bill.id = touched.bill_id
+     CROSS JOIN LATERAL (SELECT sum(amount_fen) AS fen FROM bill_line WHERE bill_id = touched.bill_id) AS lines
+     WHERE lines.fen <> bill.total_fen
      LIMIT 1;
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'the lines of bill % do not sum to its total', wrong USING ERRCODE = 'check_violation';
@@ -123,7 +124,7 @@ $$;
 CREATE TRIGGER bill_line_sum AFTER INSERT ON bill_line REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION bill_lines_sum_to_total();
 
-CREATE FUNCTION bill_is_whole() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION bill_is_whole() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     IF NEW.total_fen IS DISTINCT FROM (SELECT sum(amount_fen) FROM bill_line WHERE bill_id = NEW.id) THEN
         RAISE EXCEPTION 'bill % has no lines that sum to its total', NEW.number USING ERRCODE = 'check_violation';
@@ -170,14 +171,14 @@ CREATE TABLE ledger_entry (
 );
 CREATE INDEX ledger_entry_account ON ledger_entry (account_id);
 
-CREATE FUNCTION ledger_sums_to_zero() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_sums_to_zero() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE wrong bigint;
 BEGIN
-    SELECT transaction_id INTO wrong
-      FROM ledger_entry
-     WHERE transaction_id IN (SELECT transaction_id FROM added)
-     GROUP BY transaction_id
-    HAVING sum(amount_fen) <> 0
+    SELECT touched.transaction_id INTO wrong
+      FROM (SELECT DISTINCT transaction_id FROM added) AS touched
+     CROSS JOIN LATERAL (SELECT sum(amount_fen) AS fen FROM ledger_entry
+                          WHERE transaction_id = touched.transaction_id) AS entries
+     WHERE entries.fen <> 0
      LIMIT 1;
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'the entries of ledger transaction % do not sum to zero', wrong
@@ -189,7 +190,7 @@ $$;
 CREATE TRIGGER ledger_entry_sum AFTER INSERT ON ledger_entry REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_sums_to_zero();
 
-CREATE FUNCTION ledger_transaction_has_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_transaction_has_entries() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM ledger_entry WHERE transaction_id = NEW.id) THEN
         RAISE EXCEPTION 'ledger transaction % has no entries', NEW.ref USING ERRCODE = 'check_violation';
@@ -233,26 +234,26 @@ CREATE UNIQUE INDEX allocation_once ON allocation (payment_id, bill_id) WHERE re
 CREATE INDEX allocation_bill ON allocation (bill_id);
 
 -- A payment is given out at most once, a bill is paid at most once, whoever races: the rows are locked first.
-CREATE FUNCTION allocation_stays_within() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION allocation_stays_within() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE wrong text;
 BEGIN
     PERFORM FROM bill WHERE id IN (SELECT bill_id FROM added) ORDER BY id FOR NO KEY UPDATE;
     PERFORM FROM payment WHERE id IN (SELECT payment_id FROM added) ORDER BY id FOR NO KEY UPDATE;
     SELECT payment.receipt_no INTO wrong
-      FROM payment JOIN allocation ON allocation.payment_id = payment.id
-     WHERE payment.id IN (SELECT payment_id FROM added)
-     GROUP BY payment.id
-    HAVING sum(allocation.amount_fen) NOT BETWEEN 0 AND payment.amount_fen
+      FROM (SELECT DISTINCT payment_id FROM added) AS touched
+      JOIN payment ON payment.id = touched.payment_id
+     CROSS JOIN LATERAL (SELECT sum(amount_fen) AS fen FROM allocation WHERE payment_id = payment.id) AS given
+     WHERE given.fen NOT BETWEEN 0 AND payment.amount_fen
      LIMIT 1;
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'payment % would be allocated more than once', wrong USING ERRCODE = 'check_violation';
     END IF;
     SELECT bill.number INTO wrong
-      FROM bill JOIN allocation ON allocation.bill_id = bill.id
-     WHERE bill.id IN (SELECT bill_id FROM added)
-     GROUP BY bill.id
-    HAVING sum(allocation.amount_fen) NOT BETWEEN 0 AND bill.total_fen
-        OR sum(allocation.amount_fen) > 0 AND EXISTS (SELECT FROM bill AS note WHERE note.voids = bill.id)
+      FROM (SELECT DISTINCT bill_id FROM added) AS touched
+      JOIN bill ON bill.id = touched.bill_id
+     CROSS JOIN LATERAL (SELECT sum(amount_fen) AS fen FROM allocation WHERE bill_id = bill.id) AS given
+     WHERE given.fen NOT BETWEEN 0 AND bill.total_fen
+        OR given.fen > 0 AND EXISTS (SELECT FROM bill AS note WHERE note.voids = bill.id)
      LIMIT 1;
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'bill % would be paid beyond its total', wrong USING ERRCODE = 'check_violation';

@@ -1,0 +1,1 @@
+"""Each headline figure, one command each."""
