@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rules.conditions import Value
 from rules.moments import MINUTE
-from rules.rule import Happens, Holds, Rule
+from rules.rule import Happens, Holds, Rule, Trigger
 from rules.ruleset import RulePlan
 from rules.state import Memory, Since
 
@@ -51,6 +51,11 @@ class View:
     values: Mapping[str, Value]
     asset: Mapping[str, Value]
 
+    def blocks(self, trigger: Trigger) -> bool:
+        """Whether something is known to be the case that keeps a trigger from raising."""
+        unless = trigger.unless
+        return unless is not None and unless.evaluate(self.values, self.asset) is True
+
     def moment(self, plan: RulePlan) -> int:
         """Since when all the values a rule reads have been in place."""
         return max((self.signals[name][0] for name in plan.signals if name in self.signals), default=0)
@@ -73,7 +78,6 @@ class Case:
         self._page_at = known.page_at
         self._last = known.last
         self._ending = known.ending
-        self._blocked: bool | None = None
 
     @property
     def memory(self) -> Memory:
@@ -100,7 +104,7 @@ class Case:
             (n, each, each.when.evaluate(self._view.values, self._view.asset)) for n, each in self._plan.holds
         ]
         for position, trigger, answer in answers:
-            if answer is True and not self._is_blocked():
+            if answer is True and not self._view.blocks(trigger):
                 self._begins(position, trigger, since)
             elif answer is not None and self._holding.pop(position, None) is not None and self.is_raised:
                 self._last = since
@@ -121,14 +125,6 @@ class Case:
         if not self._plan.ends_by_itself or True in answers:
             return False if True in answers else None
         return None if None in answers else True
-
-    def _is_blocked(self) -> bool:
-        if self._blocked is None:
-            unless = self._rule.unless
-            self._blocked = (
-                unless is not None and unless.evaluate(self._view.values, self._view.asset) is True
-            )
-        return self._blocked
 
     def _begins(self, position: int, trigger: Holds, since: Since) -> None:
         if position in self._holding:
@@ -151,7 +147,7 @@ class Case:
     def _happens(
         self, position: int, trigger: Happens, event: Mapping[str, str], since: Since, received: int
     ) -> None:
-        if self._is_blocked():
+        if self._view.blocks(trigger):
             return
         when, view = trigger.when, self._view
         if when is not None and when.evaluate(view.values, view.asset, event) is not True:

@@ -75,7 +75,7 @@ class _FileCompiler:
             return None
         attributes = {name: self._attribute(name, spec) for name, spec in self.file.attributes.items()}
         scope = Scope(asset_class, vocabulary.signals(asset_class), attributes)
-        unless = self.sheet.condition(("unless",), self.file.unless, scope) if self.file.unless else None
+        unless = self.sheet.unless(("unless",), self.file.unless, scope) if self.file.unless else None
         events = tuple(vocabulary.events_on(asset_class))
         rules = [
             RuleCompiler(self.sheet, ("rules", code), scope, events, unless).rule(code, spec)

@@ -10,7 +10,7 @@ from rules.document import Document, Keys, Problem
 from rules.expressions import ExpressionError
 from rules.moments import span
 from rules.rule import LATE_AFTER, Happens, Holds, Offline, OrderTemplate, Rule, Silent, Trigger
-from rules.rule_reach import check_reach
+from rules.rule_reach import check_reach, check_side
 from rules.schema import OrderSpec, RuleSpec, TriggerSpec
 from rules.type_check import Scope, check_types, nearest
 
@@ -38,6 +38,13 @@ class Sheet:
             self.note(path, each.message, offset=each.offset)
         return None if mistakes else condition
 
+    def unless(self, path: Keys, source: str, scope: Scope) -> Condition | None:
+        """Compile, type-check and try an `unless`."""
+        condition = self.condition(path, source, scope)
+        for message in check_side("unless", condition, scope) if condition is not None else ():
+            self.note(path, message)
+        return condition
+
 
 @dataclass(slots=True)
 class RuleCompiler:
@@ -60,7 +67,8 @@ class RuleCompiler:
                 "any",
                 f"beside `any` there is also `{_trigger_words(spec)[0]}`: put it into a trigger of the list",
             )
-        found = [(path, self._trigger(path, each)) for path, each in places]
+        unless = self._unless(self.path, spec, self.file_unless)
+        found = [(path, self._trigger(path, each, unless)) for path, each in places]
         triggers = {path: trigger for path, trigger in found if trigger is not None}
         rule = Rule(
             code=code,
@@ -72,7 +80,6 @@ class RuleCompiler:
             safety=spec.safety.text(),
             order=None if spec.order is None else self._order(spec.order),
             triggers=tuple(triggers.values()),
-            unless=self._unless(spec),
             clear=self._optional("clear", spec.clear),
             clear_on=frozenset(self._codes((*self.path, "clear_on"), spec.clear_on or ())),
             clear_after=_span(spec.clear_after),
@@ -90,13 +97,10 @@ class RuleCompiler:
     def _optional(self, part: str, source: str | None) -> Condition | None:
         return None if source is None else self.sheet.condition((*self.path, part), source, self.scope)
 
-    def _unless(self, spec: RuleSpec) -> Condition | None:
-        if spec.unless is False:
-            return None
+    def _unless(self, path: Keys, spec: TriggerSpec, otherwise: Condition | None) -> Condition | None:
         if spec.unless is None:
-            watches = not (spec.silent or spec.offline)
-            return self.file_unless if watches else None
-        return self._optional("unless", spec.unless)
+            return otherwise
+        return None if spec.unless is False else self.sheet.unless((*path, "unless"), spec.unless, self.scope)
 
     def _codes(self, path: Keys, codes: Iterable[str]) -> list[str]:
         for n, code in enumerate(codes):
@@ -105,7 +109,7 @@ class RuleCompiler:
                 self.sheet.note((*path, n), f"{code!r} is not an event of {self.scope.asset_class}{hint}")
         return list(codes)
 
-    def _trigger(self, path: Keys, spec: TriggerSpec) -> Trigger | None:
+    def _trigger(self, path: Keys, spec: TriggerSpec, otherwise: Condition | None) -> Trigger | None:
         forms = [word for word in ("when", "on", "silent", "offline") if getattr(spec, word) is not None]
         if forms not in (["when"], ["on"], ["when", "on"], ["silent"], ["offline"]):
             what = f"has {' and '.join(forms)}" if forms else "says nothing"
@@ -117,17 +121,18 @@ class RuleCompiler:
             return None
         self._check_words(path, spec, forms)
         hold, within, times = _span(spec.hold) or 0, _span(spec.within) or 0, spec.times or 1
+        unless = otherwise if path == self.path else self._unless(path, spec, otherwise)
         if spec.silent is not None:
-            return Silent(None if spec.silent == "by_profile" else span(spec.silent))
+            return Silent(None if spec.silent == "by_profile" else span(spec.silent), unless)
         if spec.offline is not None:
-            return Offline(hold)
+            return Offline(hold, unless)
         when = None
         if spec.when is not None:
             scope = replace(self.scope, event=spec.on is not None)
             when = self.sheet.condition((*path, "when"), spec.when, scope)
         if spec.on is not None:
-            return Happens(frozenset(self._codes((*path, "on"), spec.on)), when, times, within)
-        return None if when is None else Holds(when, hold, times, within)
+            return Happens(frozenset(self._codes((*path, "on"), spec.on)), when, times, within, unless)
+        return None if when is None else Holds(when, hold, times, within, unless)
 
     def _check_words(self, path: Keys, spec: TriggerSpec, forms: list[str]) -> None:
         if (spec.times is None) != (spec.within is None):
@@ -166,14 +171,16 @@ class RuleCompiler:
         )
 
     def _check_ending(self, rule: Rule, spec: RuleSpec) -> None:
-        whole = next((each for each in rule.triggers if isinstance(each, Silent | Offline)), None)
+        silence = [each for each in rule.triggers if isinstance(each, Silent | Offline)]
         endings = [
             word for word in ("clear", "clear_on", "clear_after", "keep") if getattr(spec, word) is not None
         ]
-        if whole is not None:
-            if len(rule.triggers) > 1:
-                self._note("any", "`silent` and `offline` stand alone: give them a rule of their own")
-            for word in [*endings, *(["unless"] if spec.unless else [])]:
+        if silence:
+            if len(rule.triggers) > len(silence):
+                self._note(
+                    "any", "`silent` and `offline` go with nothing else: give them a rule of their own"
+                )
+            for word in endings:
                 self._note(word, f"`{word}` does not go with silence: it ends when the device is heard again")
             return
         by_itself = all(isinstance(each, Holds) and each.times == 1 for each in rule.triggers)
@@ -192,15 +199,9 @@ class RuleCompiler:
                 self.sheet.note((*self.path, "clear_on", n), f"{code!r} raises this alarm too")
 
     def _check_reach(self, rule: Rule, triggers: dict[Keys, Trigger]) -> None:
-        own = rule.unless is not self.file_unless
         for part, message in check_reach(rule, self.scope):
-            if isinstance(part, int):
-                path = (*list(triggers)[part], "when")
-            elif part == "unless" and not own:
-                path = ("unless",)
-            else:
-                path = (*self.path, part)
-            self.sheet.note(path, message)
+            place = (*list(triggers)[part], "when") if isinstance(part, int) else (*self.path, part)
+            self.sheet.note(place, message)
 
 
 def _trigger_words(spec: TriggerSpec) -> list[str]:

@@ -19,7 +19,7 @@ import msgspec
 from rules.case import Case, Effect, View
 from rules.conditions import Value
 from rules.moments import from_moment
-from rules.rule import Silent
+from rules.rule import Offline, Rule, Silent
 from rules.ruleset import RuleSet
 from rules.state import DeviceState, Memory, Since
 
@@ -77,17 +77,16 @@ def step(rules: RuleSet, state: DeviceState, given: Input, facts: Facts) -> Step
 def next_due(rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
     """When our clock should next be shown to this device's rules, or None."""
     view = _view(state, facts)
-    moments: list[int] = []
+    moments: list[int | None] = []
     for code, memory in state.rules.items():
         position = rules.index.get(code)
         if position is not None:
-            due = Case(rules.plans[position], memory, view, []).due()
-            moments += [] if due is None else [due]
+            moments.append(Case(rules.plans[position], memory, view, []).due())
     for position in rules.silent:
-        after = _silence(rules, position, facts)
-        if after is not None and state.heard is not None and rules.rules[position].code not in state.rules:
-            moments.append(state.heard + after)
-    return min(moments, default=None)
+        memory_of = state.rules.get(rules.rules[position].code)
+        if memory_of is None or memory_of.raised is None:
+            moments.append(_silent_from(rules, position, state, view, facts))
+    return min((each for each in moments if each is not None), default=None)
 
 
 def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepped:
@@ -145,9 +144,14 @@ def _view(state: DeviceState, facts: Facts) -> View:
     return View(state.signals, {name: value for name, (_, value) in state.signals.items()}, facts.asset)
 
 
-def _silence(rules: RuleSet, position: int, facts: Facts) -> int | None:
-    trigger = rules.rules[position].triggers[0]
-    return (trigger.after or facts.stale_after) if isinstance(trigger, Silent) else None
+def _silent_from(rules: RuleSet, position: int, state: DeviceState, view: View, facts: Facts) -> int | None:
+    """From when on the device counts as silent if nothing more is heard; None if it never does."""
+    for trigger in rules.rules[position].triggers:
+        if isinstance(trigger, Silent):
+            after = trigger.after or facts.stale_after
+            if after is not None and state.heard is not None and not view.blocks(trigger):
+                return state.heard + after
+    return None
 
 
 class _Steps:
@@ -161,6 +165,8 @@ class _Steps:
         # What a rule remembers that is no longer in the book is forgotten here.
         self._memories = {code: memory for code, memory in state.rules.items() if code in rules.index}
         self._effects: list[Effect] = []
+        # Rules about the device being there at all.
+        self._presence = frozenset((*rules.silent, *rules.offline))
 
     def _case(self, position: int) -> Case:
         plan = self._rules.plans[position]
@@ -186,11 +192,9 @@ class _Steps:
             if position not in happened and position not in remembered and not self._begins(position):
                 continue
             case = self._case(position)
-            if position in rules.silent:
-                case.clear(received)
-            elif position in rules.offline:
-                if back:
-                    case.clear(said.at)
+            if position in self._presence:
+                if self._state.online is not False:
+                    case.clear(said.at if back else received)
             else:
                 if position in touched:
                     case.read(received)
@@ -211,23 +215,20 @@ class _Steps:
 
     def status(self, status: Status) -> Outcome:
         at = status.received
-        for position in self._rules.offline:
+        for position in sorted(self._presence if status.online else self._rules.offline):
             case = self._case(position)
             if status.online:
                 case.clear(at)
             else:
-                case.holds(0, Since(at, at))
-                case.run_out(at, at)
+                self._gone(case, self._rules.rules[position], at)
             self._keep(position, case)
-        if status.online:
-            self._end_silence(at)
         return self._memories, self._effects
 
-    def _end_silence(self, received: int) -> None:
-        for position in self._rules.silent:
-            case = self._case(position)
-            case.clear(received)
-            self._keep(position, case)
+    def _gone(self, case: Case, rule: Rule, at: int) -> None:
+        for number, trigger in enumerate(rule.triggers):
+            if isinstance(trigger, Offline) and not self._view.blocks(trigger):
+                case.holds(number, Since(at, at))
+        case.run_out(at, at)
 
     def tick(self, tick: Tick) -> Outcome:
         for position in sorted(self._rules.index[code] for code in self._memories):
@@ -235,11 +236,11 @@ class _Steps:
             case.wake(tick.now)
             self._keep(position, case)
         for position in self._rules.silent:
-            after, heard = _silence(self._rules, position, self._facts), self._state.heard
-            if after is None or heard is None or tick.now < heard + after:
+            at = _silent_from(self._rules, position, self._state, self._view, self._facts)
+            if at is None or tick.now < at or self._state.heard is None:
                 continue
             case = self._case(position)
             if not case.is_raised:
-                case.found(heard + after, tick.now, {"last_heard": from_moment(heard).isoformat()})
+                case.found(at, tick.now, {"last_heard": from_moment(self._state.heard).isoformat()})
                 self._keep(position, case)
         return self._memories, self._effects

@@ -40,6 +40,7 @@ class Holds:
     hold: int = 0
     times: int = 1
     within: int = 0
+    unless: "Condition | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Happens:
     when: "Condition | None" = None
     times: int = 1
     within: int = 0
+    unless: "Condition | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Silent:
     """Nothing heard for a time; None takes the device profile's own."""
 
     after: int | None = None
+    unless: "Condition | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Offline:
     """The device (or the broker on its behalf) said that it is gone, and it stays so for a time."""
 
     hold: int = 0
+    unless: "Condition | None" = None
 
 
 Trigger = Holds | Happens | Silent | Offline
@@ -71,7 +75,7 @@ Trigger = Holds | Happens | Silent | Offline
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: any of its triggers raises the alarm, `unless` keeps it from being raised.
+    """One rule: any of its triggers raises the alarm, except while the trigger's `unless` is true.
 
     It ends by `clear`, `clear_on` or `clear_after`, and without them when no trigger holds any longer; `keep`
     holds it for a while after that. Two rules are the same when their code is.
@@ -86,7 +90,6 @@ class Rule:
     safety: Text
     order: OrderTemplate | None = None
     triggers: tuple[Trigger, ...] = ()
-    unless: "Condition | None" = None
     clear: "Condition | None" = None
     clear_on: frozenset[str] = frozenset()
     clear_after: int | None = None
@@ -96,8 +99,9 @@ class Rule:
     @property
     def conditions(self) -> tuple["Condition", ...]:
         """Every condition of the rule."""
-        held = (each.when for each in self.triggers if isinstance(each, Holds | Happens))
-        return tuple(each for each in (*held, self.unless, self.clear) if each is not None)
+        when = (each.when for each in self.triggers if isinstance(each, Holds | Happens))
+        unless = (each.unless for each in self.triggers)
+        return tuple(each for each in (*when, *unless, self.clear) if each is not None)
 
     @property
     def signals(self) -> tuple[str, ...]:

@@ -17,12 +17,11 @@ def check_reach(rule: Rule, scope: Scope) -> list[tuple[Part, str]]:
     for position, trigger in triggers:
         codes = trigger.codes if isinstance(trigger, Happens) else ()
         if trigger.when is not None:
-            others = [each for each in (rule.unless, rule.clear) if each is not None]
+            others = [each for each in (trigger.unless, rule.clear) if each is not None]
             tried = survey([trigger.when, *others], scope, codes)
             found += ((position, each) for each in _trigger(trigger, rule, tried))
-    for part, condition in (("clear", rule.clear), ("unless", rule.unless)):
-        if condition is not None:
-            found += ((part, each) for each in _sides(part, condition, survey([condition], scope)))
+    if rule.clear is not None:
+        found += (("clear", each) for each in check_side("clear", rule.clear, scope))
     return found
 
 
@@ -37,15 +36,18 @@ def _trigger(trigger: Holds | Happens, rule: Rule, tried: Survey) -> Iterator[st
     if tried.complete and answers.ever_false is None:
         yield "this is true for every value within the declared ranges: the alarm would always be there"
         return
-    if tried.complete and rule.unless is not None and tried.together([when], failing=[rule.unless]) is None:
-        yield f"this is only true when `unless` ({rule.unless.source}) is too: the alarm would never be raised"
+    unless = trigger.unless
+    if tried.complete and unless is not None and tried.together([when], failing=[unless]) is None:
+        yield f"only true when `unless` ({unless.source}) is too: the alarm would never be raised"
     if isinstance(trigger, Holds) and rule.clear is not None:
         both = tried.together([when, rule.clear])
         if both is not None:
             yield f"raised and cleared at once, for example when {both}: let `clear` exclude `when`"
 
 
-def _sides(part: str, condition: Condition, tried: Survey) -> Iterator[str]:
+def check_side(part: str, condition: Condition, scope: Scope) -> Iterator[str]:
+    """What is wrong with a `clear` or an `unless` taken alone."""
+    tried = survey([condition], scope)
     if not tried.complete:
         return
     answers = tried.answers(condition)

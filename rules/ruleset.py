@@ -136,7 +136,7 @@ class RuleSet:
         """A stored number as what the signal means: a number, a boolean or one of its words."""
         signal = self.signals.get(reading.signal)
         if signal is None or signal.type == "number":
-            return reading.value
+            return float(reading.value)
         if signal.type == "boolean":
             return reading.value != 0.0
         return signal.values[int(reading.value)]

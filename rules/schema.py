@@ -88,6 +88,7 @@ class TriggerSpec(_Part):
     within: Span | None = None
     silent: Literal["by_profile"] | Span | None = None
     offline: Literal[True] | None = None
+    unless: str | Literal[False] | None = None
 
 
 class RuleSpec(TriggerSpec):
@@ -99,7 +100,6 @@ class RuleSpec(TriggerSpec):
     todo: Steps
     safety: Said
     any: Annotated[list[TriggerSpec], Field(min_length=1)] | None = None
-    unless: str | Literal[False] | None = None
     clear: str | None = None
     clear_on: Codes | None = None
     clear_after: Span | None = None

@@ -60,12 +60,12 @@ class _Version(msgspec.Struct):
     v: int = VERSION
 
 
-_encoder = msgspec.json.Encoder(order="sorted")
+_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(DeviceState)
 
 
 def dump_state(state: DeviceState) -> str:
-    """The state as JSON; equal states give equal text."""
+    """The state as JSON."""
     return _encoder.encode(state).decode()
 
 
