@@ -83,6 +83,9 @@ class Refused(Exception):
 
 def shown(value: object) -> str:
     """A value as it may stand in a detail: short, printable, and without the NUL that no database keeps."""
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or nested by the thousand
+        text = f"a {type(value).__name__} that is too large to show"
     text = "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text[: SHOWN + 1])
     return f"{text[:SHOWN]}…" if len(text) > SHOWN else text

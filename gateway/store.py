@@ -159,6 +159,17 @@ async def letters(
         return await cursor.fetchall()
 
 
+async def waiting_letters(conn: AsyncConnection, reason: str | None) -> list[int]:
+    """Give the numbers of the dead letters that wait, oldest first."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(
+            "SELECT id FROM dead_letter WHERE resolved_at IS NULL"
+            " AND (%(reason)s::text IS NULL OR reason = %(reason)s) ORDER BY id",
+            {"reason": reason},
+        )
+        return await cursor.fetchall()
+
+
 async def letter(conn: AsyncConnection, letter_id: int) -> KeptLetter | None:
     """Give one dead letter; locked, so that two retries of it come one after the other."""
     async with conn.cursor(row_factory=class_row(KeptLetter)) as cursor:

@@ -9,6 +9,7 @@ from gateway.refusals import Refused, shown
 
 _FIELDS = ("v", "ts", "readings", "events")
 _EVENT_FIELDS = ("code", "detail")
+LARGEST_WHOLE = 2**53
 _RIGHT_TIME = "right would be like 2026-11-23T07:00:00.250Z"
 
 
@@ -81,6 +82,10 @@ def _wrong_readings(readings: object, where: str) -> Iterator[Refused]:
         if not isinstance(value, bool | int | float | str):
             right = "right would be a number, true, false or a listed value; leave out what was not measured"
             yield Refused("bad_type", f"{where}readings.{shown(name)} is {shown(value)}; {right}")
+        elif isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+            said = f"a whole number of {value.bit_length()} bits, out of range"
+            right = "right would be a number that a sensor can mean"
+            yield Refused("out_of_range", f"{where}readings.{shown(name)} is {said}; {right}")
 
 
 def _wrong_events(events: object, where: str) -> Iterator[Refused]:

@@ -1,0 +1,213 @@
+"""One transaction a batch: everything its messages say, and everything that follows from it, or nothing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from psycopg import AsyncConnection, Error
+from psycopg_pool import AsyncConnectionPool
+
+from billing import kiosk
+from config.clock import Clock
+from config.vocabulary import load_vocabulary
+from dispatch.alarms import follow
+from gateway import store
+from gateway.deadletters import DeadLetter, one_each
+from gateway.delivery import Delivery
+from gateway.intake import Addressed, Said, address, understand
+from gateway.kiosk import KioskAsk, KioskPayment
+from gateway.known import Window
+from gateway.outbox import OutboxMessage, enqueue
+from gateway.refusals import Refusal, Refused
+from gateway.registry import Registry
+from gateway.signals import Heard
+from rules.apply import hear
+from rules.book import RuleBook
+from storage import telemetry
+from storage.notify import notify
+
+# SQLSTATE classes that speak about what was written: bad data, a broken constraint, a limit. Trying the same
+# again is in vain, so the message at fault is found and set aside.
+AT_FAULT = ("22", "23", "54")
+
+Outcome = Refusal | None
+"""What became of one message: None when it was taken."""
+
+
+class UnknownLetter(LookupError):
+    """There is no dead letter of this number."""
+
+    def __init__(self, letter_id: int) -> None:
+        super().__init__(f"there is no dead letter {letter_id}; see: clerestory deadletters list")
+        self.letter_id = letter_id
+
+
+def is_message_at_fault(error: Error) -> bool:
+    """Say whether the database refused what was written, rather than being unwell itself."""
+    return error.sqlstate is not None and error.sqlstate[:2] in AT_FAULT
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one batch says, sorted by who acts on it."""
+
+    heard: list[Heard] = field(default_factory=list)
+    payments: list[KioskPayment] = field(default_factory=list)
+    asks: list[KioskAsk] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+    def add(self, said: Said) -> None:
+        if isinstance(said, Heard):
+            self.heard.append(said)
+        elif isinstance(said, KioskPayment):
+            self.payments.append(said)
+        else:
+            self.asks.append(said)
+
+    def refuse(self, delivery: Delivery, why: Refusal) -> None:
+        self.letters.append(
+            DeadLetter(delivery.received_at, delivery.topic, delivery.payload, why.reason, why.detail)
+        )
+
+
+class Ingest:
+    """Takes messages into the database, whole or not at all."""
+
+    def __init__(
+        self, pool: AsyncConnectionPool, registry: Registry, book: RuleBook, window: Window, clock: Clock
+    ) -> None:
+        self._pool = pool
+        self._registry = registry
+        self._book = book
+        self._window = window
+        self._clock = clock
+        self._signals: dict[str, int] = {}
+
+    async def take(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        """Commit a batch and say what became of each message.
+
+        Raises psycopg's errors where the database is unwell; nothing of the batch is kept then, and taking it
+        again does no harm, even if the COMMIT had happened and only its answer was lost.
+        """
+        try:
+            async with self._pool.connection() as conn:
+                return await self.take_in(conn, deliveries)
+        except Error as error:
+            if not is_message_at_fault(error):
+                raise
+        async with self._pool.connection() as conn:
+            return await self._find_fault(conn, deliveries)
+
+    async def retry(self, letter_id: int) -> Outcome:
+        """Take a dead letter as if it had just arrived, and say what became of it; raises `UnknownLetter`."""
+        async with self._pool.connection() as conn:
+            letter = await store.letter(conn, letter_id)
+            if letter is None:
+                raise UnknownLetter(letter_id)
+            now = self._clock.now()
+            [outcome] = await self._find_fault(conn, [Delivery(letter.topic, letter.payload, now)])
+            if outcome is None:
+                await store.resolve_letter(conn, letter_id, now)
+                await notify(conn, "deadletter", [letter_id])
+            return outcome
+
+    async def take_in(self, conn: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        """Do all of it in the caller's transaction."""
+        now = self._clock.now()
+        if not self._signals:
+            self._signals = await telemetry.ensure_signals(conn, load_vocabulary().signal_names())
+        await self._registry.refresh(conn)
+        batch = _Batch()
+        outcomes = await self._understand(conn, deliveries, batch)
+        await self._write(conn, batch, now)
+        return outcomes
+
+    async def _find_fault(self, conn: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        """Halve the batch until the message that the database refuses is alone; it becomes a dead letter."""
+        try:
+            async with conn.transaction():
+                return await self.take_in(conn, deliveries)
+        except Error as error:
+            if not is_message_at_fault(error):
+                raise
+            if len(deliveries) == 1:
+                said = f"{error.sqlstate}: {error.diag.message_primary or error}"
+                why = Refusal("refused_by_database", said)
+                batch = _Batch()
+                batch.refuse(deliveries[0], why)
+                await self._keep(conn, batch.letters)
+                return [why]
+        middle = len(deliveries) // 2
+        first = await self._find_fault(conn, deliveries[:middle])
+        return first + await self._find_fault(conn, deliveries[middle:])
+
+    async def _understand(
+        self, conn: AsyncConnection, deliveries: Sequence[Delivery], batch: _Batch
+    ) -> list[Outcome]:
+        addressed: list[Addressed | Refusal] = []
+        for delivery in deliveries:
+            try:
+                addressed.append(address(delivery.topic, delivery.payload, delivery.received_at))
+            except Refused as refused:
+                addressed.append(Refusal(refused.reason, refused.detail))
+        missing = self._registry.missing([each.name for each in addressed if isinstance(each, Addressed)])
+        if missing:
+            await self._registry.learn(conn, missing)
+        outcomes: list[Outcome] = []
+        for delivery, each in zip(deliveries, addressed, strict=True):
+            why = each if isinstance(each, Refusal) else self._hear(each, batch)
+            if why is not None:
+                batch.refuse(delivery, why)
+            outcomes.append(why)
+        return outcomes
+
+    def _hear(self, message: Addressed, batch: _Batch) -> Outcome:
+        try:
+            batch.add(understand(message, self._registry.find(message.name), self._window))
+        except Refused as refused:
+            return Refusal(refused.reason, refused.detail)
+        return None
+
+    async def _write(self, conn: AsyncConnection, batch: _Batch, now: datetime) -> None:
+        if batch.heard:
+            await self._write_telemetry(conn, batch.heard)
+            changes = await hear(conn, batch.heard, self._book)
+            if changes:
+                await follow(conn, changes, now)
+            for community_id, device_ids in _devices(batch.heard):
+                await notify(conn, "reading", device_ids, community_id)
+        answers: list[OutboxMessage] = [await kiosk.pay(conn, payment, now) for payment in batch.payments]
+        answers += [await kiosk.answer(conn, ask, now) for ask in batch.asks]
+        if answers:
+            await enqueue(conn, answers, now)
+        if batch.letters:
+            await self._keep(conn, batch.letters)
+
+    async def _write_telemetry(self, conn: AsyncConnection, heard: Iterable[Heard]) -> None:
+        signals = self._signals
+        readings = [
+            (one.device.community_id, one.device.device_id, signals[said.signal], said.ts, said.value)
+            for one in heard
+            for said in one.readings
+        ]
+        if readings:
+            await telemetry.write_readings(conn, *zip(*readings, strict=True))
+        events = [
+            (one.device.community_id, one.device.device_id, said.code, said.ts, said.detail)
+            for one in heard
+            for said in one.events
+        ]
+        if events:
+            await telemetry.write_events(conn, *zip(*events, strict=True))
+
+    async def _keep(self, conn: AsyncConnection, letters: list[DeadLetter]) -> None:
+        ids = await store.keep_letters(conn, one_each(letters))
+        await notify(conn, "deadletter", ids)
+
+
+def _devices(heard: Iterable[Heard]) -> Iterator[tuple[int, list[int]]]:
+    by_community: dict[int, set[int]] = {}
+    for one in heard:
+        by_community.setdefault(one.device.community_id, set()).add(one.device.device_id)
+    for community_id, device_ids in by_community.items():
+        yield community_id, sorted(device_ids)

@@ -1,0 +1,98 @@
+"""The gateway at work: takes what has arrived, commits it, acknowledges it, and only then takes more.
+
+Batches adapt: while one is being committed the next gathers. So a quiet gateway commits message by message, a
+busy one by the thousand, and no timer makes anybody wait.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from psycopg import OperationalError
+
+from clerestory.ingest import Ingest, Outcome, is_message_at_fault
+from clerestory.site import Site
+from config.profiles import load_profiles
+from gateway.client_id import client_id
+from gateway.delivery import Delivery
+from gateway.known import Window
+from gateway.registry import Registry
+from gateway.session import Session
+from rules.book import load_rulebook
+
+LARGEST_BATCH = 2000
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 5.0
+GRACE_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Where batches come from and acknowledgements go to."""
+
+    async def take(self, limit: int) -> list[Delivery]: ...
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
+
+
+class Pipeline:
+    """Moves messages from a source into the database."""
+
+    def __init__(self, source: Source, ingest: Ingest, *, largest_batch: int = LARGEST_BATCH) -> None:
+        self._source = source
+        self._ingest = ingest
+        self._largest_batch = largest_batch
+
+    async def run(self) -> None:
+        """Work until the source has finished; the batch in hand is committed and acknowledged first."""
+        while batch := await self._source.take(self._largest_batch):
+            await self._commit(batch)
+            self._source.acknowledge(batch)
+
+    async def _commit(self, batch: list[Delivery]) -> list[Outcome]:
+        """Commit one batch however long the database is away; nothing is acknowledged meanwhile."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._ingest.take(batch)
+            except OperationalError as error:
+                if is_message_at_fault(error):
+                    raise
+                log.warning("the database refused a batch, trying again in %.2f s: %s", pause, error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def make_ingest(site: Site) -> Ingest:
+    """Put together what takes messages into a site's database."""
+    window = Window(timedelta(days=site.settings.retention_days))
+    return Ingest(site.pool, Registry(load_profiles()), load_rulebook(), window, site.clock)
+
+
+async def run_gateway(site: Site, stop: asyncio.Event) -> None:
+    """Listen to the broker until told to stop; then finish the batch in hand.
+
+    Where the database stays away meanwhile, the batch is given up: it was not acknowledged, and comes again.
+    """
+    with client_id(site.settings.data_dir, site.settings.gateway_id) as name:
+        async with Session(site.mqtt_url, name, site.clock, share=site.settings.mqtt_share) as session:
+            working = asyncio.create_task(Pipeline(session, make_ingest(site)).run())
+            stopping = asyncio.create_task(_finish(stop, session, working))
+            try:
+                await working
+            except asyncio.CancelledError:
+                if not stop.is_set():
+                    raise
+                log.warning("stopped with a batch in hand that the database did not take; it will come again")
+            finally:
+                stopping.cancel()
+                await asyncio.gather(stopping, return_exceptions=True)
+
+
+async def _finish(stop: asyncio.Event, session: Session, working: "asyncio.Task[None]") -> None:
+    await stop.wait()
+    session.finish()
+    await asyncio.sleep(GRACE_SECONDS)
+    working.cancel()
