@@ -30,9 +30,9 @@ class Site:
 async def open_site(settings: Settings, clock: Clock, *, broker: bool = True) -> AsyncIterator[Site]:
     """Open the site the settings describe, migrated; where an address is not set, run our own server.
 
-    Our own servers live below the data directory and stop with us, in the opposite order. A process that wants
-    no broker is a command beside a running site, and joins that site's database; two whole sites on one
-    directory refuse each other.
+    Our own servers live below the data directory and stop with us, in the opposite order. A process that
+    wants no broker is a command beside a running site, and joins that site's database; two whole sites on
+    one directory refuse each other.
     """
     async with AsyncExitStack() as stack:
         database_url = settings.database_url

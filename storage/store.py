@@ -64,14 +64,17 @@ async def drop_partition(conn: AsyncConnection, table: str) -> None:
     async with conn.transaction():
         await conn.execute("SET LOCAL lock_timeout = '2s'")
         await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))
-        await conn.execute("SET LOCAL lock_timeout = DEFAULT")
+        await conn.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 async def drop_chunks(conn: AsyncConnection, before: datetime) -> list[str]:
-    """Drop the hypertable's chunks that end by `before`."""
-    async with conn.cursor(row_factory=scalar_row) as cursor:
+    """Drop the hypertable's chunks that end by `before`; waits for readers as `drop_partition` does."""
+    async with conn.transaction(), conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute("SET LOCAL lock_timeout = '2s'")
         await cursor.execute("SELECT drop_chunks('reading', older_than => %(before)s)", {"before": before})
-        return [str(name) for name in await cursor.fetchall()]
+        dropped = [str(name) for name in await cursor.fetchall()]
+        await cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+        return dropped
 
 
 async def delete_events(conn: AsyncConnection, before: datetime) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +20,17 @@ from storage.pool import in_utc, open_pool
 from tests.manual_clock import ManualClock
 from tests.mosquitto import Mosquitto, mosquitto_program
 
+REQUIRE_ALL = "CLERESTORY_REQUIRE_ALL"
 GIVEN_SERVER = "CLERESTORY_TEST_DATABASE_URL"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything is to be proven, a test that could not run has failed."""
+    report = yield
+    if report.skipped and REQUIRE_ALL in os.environ:
+        report.outcome = "failed"
+    return report
 
 
 class _ServerThread:
