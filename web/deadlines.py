@@ -18,10 +18,10 @@ SOON: Final = timedelta(minutes=15)
 # What is left and what is over, said for each goal; {} takes the duration.
 _LEFT: Final[Mapping[Goal, Text]] = {
     "offer": Text(zh="请在 {} 内答复", en="{} left to answer"),
-    "respond": Text(zh="还剩 {} 接单", en="{} left to accept"),
-    "arrive": Text(zh="还剩 {} 到场", en="{} left to arrive"),
-    "complete": Text(zh="还剩 {} 完成", en="{} left to finish"),
-    "progress": Text(zh="还剩 {} 更新进展", en="{} left to report progress"),
+    "respond": Text(zh="还剩 {}接单", en="{} left to accept"),
+    "arrive": Text(zh="还剩 {}到场", en="{} left to arrive"),
+    "complete": Text(zh="还剩 {}完成", en="{} left to finish"),
+    "progress": Text(zh="还剩 {}更新进展", en="{} left to report progress"),
 }
 _LATE: Final[Mapping[Goal, Text]] = {
     "offer": Text(zh="答复已超时 {}", en="answer {} late"),

@@ -89,7 +89,8 @@ async def order(request: web.Request) -> web.StreamResponse:
         context = await _queue(conn, request, selected=view.number) | await _order(conn, request, view)
         live = view.status in LIVE
         if live:
-            fit = suited(await candidates(conn, view.order_id, now_of(request)), language_of(request))
+            found = await candidates(conn, view.order_id, now_of(request))
+            fit = suited(found, {each.name: each.status for each in view.chosen}, language_of(request))
         else:
             fit = await _everybody(conn, request)
     return page(request, "desk/desk.html", context | {"alarm": None, "suited": live, "people": fit})
@@ -121,7 +122,7 @@ async def _order(conn: AsyncConnection, request: web.Request, view: OrderView) -
         "who": view.assignee or (who_has(row, language) if row else "–"),
         "skill": policy.skill_name(view.skill)[language],
         "kind": policy.kind_name(view.kind)[language],
-        "why": str(view.why.get(language, "")) if view.why else "",
+        "chosen": [(each.name, str(each.why.get(language, ""))) for each in view.chosen],
         "actions": _actions(request, view),
         "story": moments(await story(conn, view.order_id), language),
     }

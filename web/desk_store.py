@@ -15,10 +15,20 @@ MOST_ASSETS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """A technician with the words kept with their offer."""
+
+    name: str
+    status: str
+    why: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class OrderView:
     """One order with what the desk needs to decide about it.
 
-    `why` is the explanation kept with the last offer, `chosen` the technician it was made to.
+    `chosen` are the technicians it stands offered to or was accepted by, each with the explanation kept
+    with the offer.
     """
 
     order_id: int
@@ -44,8 +54,7 @@ class OrderView:
     escalation: Text
     device: str | None
     record_id: int | None
-    chosen: str | None
-    why: Mapping[str, Any] | None
+    chosen: tuple[Chosen, ...]
     photos: tuple[str, ...]
 
 
@@ -104,13 +113,18 @@ async def order_view(conn: AsyncConnection, number: str, communities: Sequence[i
             """
             SELECT o.id AS order_id, o.community_id, community.code AS community, o.number, o.status,
                    o.severity,
-                   o.title_zh, o.title_en, o.what_zh, o.what_en, asset.place_zh, asset.place_en,
+                   o.title_zh, o.title_en, o.what_zh, o.what_en, concat_ws(' · ', nullif(asset.place_zh, ''), asset.name_zh) AS place_zh,
+                   concat_ws(' · ', nullif(asset.place_en, ''), asset.name_en) AS place_en,
                    asset.name_zh AS asset_zh, asset.name_en AS asset_en, asset.code AS asset_code,
                    o.kind, o.skill, o.opened_at, staff.name AS assignee,
                    o.respond_by, o.arrive_by, o.progress_by, o.complete_by,
                    o.paused_at IS NOT NULL AS paused,
                    o.escalation_zh, o.escalation_en, device.code AS device,
-                   offered.name AS chosen, offered.why,
+                   (SELECT json_agg(json_build_object('name', who.name, 'status', offer.status,
+                                                      'why', offer.why) ORDER BY offer.id)
+                      FROM offer JOIN staff AS who ON who.id = offer.staff_id
+                     WHERE offer.order_id = o.id AND offer.round = o.round
+                       AND offer.status IN ('offered', 'accepted')) AS chosen,
                    (SELECT max(id) FROM maintenance_record WHERE order_id = o.id) AS record_id,
                    ARRAY(SELECT sha256 FROM order_photo WHERE order_id = o.id
                           ORDER BY taken_at, sha256) AS photos
@@ -120,10 +134,6 @@ async def order_view(conn: AsyncConnection, number: str, communities: Sequence[i
               LEFT JOIN staff ON staff.id = o.assignee_id
               LEFT JOIN alarm ON alarm.id = o.alarm_id
               LEFT JOIN device ON device.id = alarm.device_id
-              LEFT JOIN LATERAL (
-                   SELECT who.name, offer.why FROM offer JOIN staff AS who ON who.id = offer.staff_id
-                    WHERE offer.order_id = o.id AND offer.status IN ('offered', 'accepted')
-                    ORDER BY offer.id DESC LIMIT 1) AS offered ON true
              WHERE o.number = %(number)s AND o.community_id = ANY(%(communities)s)
             """,
             {"number": number, "communities": list(communities)},
@@ -132,6 +142,7 @@ async def order_view(conn: AsyncConnection, number: str, communities: Sequence[i
     if row is None:
         return None
     row["photos"] = tuple(row["photos"])
+    row["chosen"] = tuple(Chosen(**each) for each in row["chosen"] or ())
     return OrderView(**with_texts(row, "title", "what", "place", "asset", "escalation"))
 
 

@@ -1,6 +1,6 @@
 """The desk's rows: board, story and people put into the form its templates show. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -210,16 +210,34 @@ def _person(
     )
 
 
-def suited(candidates: Iterable[Candidate], language: Language) -> list[Person]:
-    """Return who could go for one order, with what speaks for or against each."""
-    return [
+def suited(candidates: Iterable[Candidate], standing: Mapping[str, str], language: Language) -> list[Person]:
+    """Return who could go for one order, with what speaks for or against each.
+
+    `standing` are the offers of this round by name: who was asked and who has it come first.
+    """
+    shown = [
         Person(
-            name=each.name,
-            phone=each.phone,
-            state=(_FITS if each.eligible else _UNFIT)[language],
-            tone="good" if each.eligible else "waiting",
-            icon="circle-check" if each.eligible else "circle-x",
-            words=each.why[language],
+            each.name,
+            each.phone,
+            words="" if each.name in standing else each.why[language],
+            **_mark(each, standing, language),
         )
         for each in candidates
     ]
+    return sorted(shown, key=lambda person: _TONES.index(person.tone))
+
+
+_TONES: Final = ("accent", "major", "good", "waiting")
+_HAS_IT: Final = Text(zh="已接单", en="has it")
+_ASKED_NOW: Final = Text(zh="已询问，待答复", en="asked, not answered yet")
+
+
+def _mark(candidate: Candidate, standing: Mapping[str, str], language: Language) -> dict[str, str]:
+    match standing.get(candidate.name):
+        case "accepted":
+            return {"state": _HAS_IT[language], "tone": "accent", "icon": "user-check"}
+        case "offered":
+            return {"state": _ASKED_NOW[language], "tone": "major", "icon": "hourglass"}
+    if candidate.eligible:
+        return {"state": _FITS[language], "tone": "good", "icon": "circle-check"}
+    return {"state": _UNFIT[language], "tone": "waiting", "icon": "circle-x"}

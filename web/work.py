@@ -93,9 +93,7 @@ async def _list(request: web.Request) -> dict[str, object]:
         done = await work_store.standing(conn, finished, staff_id) if finished else None
     state = duty(me[0].shifts if me else (), now, zone)
     say = translator(request)
-    entries = [
-        Entry(each, pressing(each.countdown, each.countdown_to), each.countdown is None) for each in mine
-    ]
+    entries = [_entry(each) for each in mine]
     offered = tuple(each for each in entries if each.job.offered_until)
     held = tuple(each for each in entries if not each.job.offered_until and each.job.status != "on_hold")
     waiting = tuple(each for each in entries if not each.job.offered_until and each.job.status == "on_hold")
@@ -109,6 +107,11 @@ async def _list(request: web.Request) -> dict[str, object]:
         "on_shift": state.until is not None,
         "done": done if done is not None and done.record_id is not None else None,
     }
+
+
+def _entry(job: Job) -> Entry:
+    due = pressing(job.countdown, job.countdown_to)
+    return Entry(job, due, paused=job.status == "on_hold" and due is None)
 
 
 # --- one job ------------------------------------------------------------------------------------------
@@ -142,6 +145,7 @@ def job_page(request: web.Request, card: JobCard, form: FinishForm, *, status: i
         "work/job.html",
         _head(card)
         | {
+            "kind": policy.kind_name(card.kind)[language],
             "steps": [step.strip() for step in card.todo[language].splitlines() if step.strip()],
             "move": _next_move(request, card),
             "form": form,

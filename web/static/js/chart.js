@@ -26,7 +26,7 @@ function drawThresholds(plot, lines, palette) {
   ctx.save();
   ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textBaseline = "bottom";
-  ctx.textAlign = "right";
+  ctx.textAlign = "left";
   for (const line of lines) {
     const y = plot.valToPos(line.value, "y", true);
     if (y < bbox.top || y > bbox.top + bbox.height) continue;
@@ -38,7 +38,7 @@ function drawThresholds(plot, lines, palette) {
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    ctx.fillText(line.label, bbox.left + bbox.width - 4 * devicePixelRatio, y - 2 * devicePixelRatio);
+    ctx.fillText(line.label, bbox.left + 6 * devicePixelRatio, y - 2 * devicePixelRatio);
   }
   ctx.restore();
 }
@@ -89,11 +89,11 @@ function axes(series, palette, zone) {
   const span = series.to - series.from;
   const format = new Intl.DateTimeFormat(document.documentElement.lang, {
     timeZone: zone,
-    ...(span > 2 * 86400 ? { month: "numeric", day: "numeric" } : { hour: "2-digit", minute: "2-digit" }),
+    ...(span > 2 * 86400 ? { month: "numeric", day: "numeric" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
   });
-  const step = [300, 600, 900, 3600, 7200, 14400, 21600, 86400, 172800, 432000, 604800];
+  const step = [300, 600, 900, 1800, 3600, 7200, 14400, 21600, 28800, 43200, 86400, 172800, 432000, 604800];
   return [
-    { ...shared, incrs: step, space: 64, values: (_, ticks) => ticks.map((tick) => format.format(tick * 1000)) },
+    { ...shared, incrs: step, space: 56, size: 32, values: (_, ticks) => ticks.map((tick) => format.format(tick * 1000)) },
     {
       ...shared,
       size: series.values ? 96 : 48,
@@ -112,6 +112,7 @@ function options(holder, series) {
     timeZone: zone,
     dateStyle: "short",
     timeStyle: "short",
+    hourCycle: "h23",
   });
   const band = { stroke: "transparent", points: { show: false } };
   return {

@@ -30,9 +30,28 @@ function judge(check) {
   check.classList.toggle("outside", outside(check));
 }
 
+// A remark is only in the way until it is needed: it opens by itself for a value that is not as it should be.
+function foldRemark(check) {
+  const button = check.querySelector("[data-remark]");
+  const field = check.querySelector(".remark input");
+  const fold = () => {
+    const needed = check.classList.contains("outside") || check.classList.contains("wrong") || field.value !== "";
+    check.classList.toggle("folded", !needed && document.activeElement !== field);
+    button.hidden = !check.classList.contains("folded");
+  };
+  button.addEventListener("click", () => {
+    check.classList.remove("folded");
+    button.hidden = true;
+    field.focus();
+  });
+  check.addEventListener("input", fold);
+  fold();
+}
+
 function watch(check) {
   check.addEventListener("input", () => judge(check));
   judge(check);
+  foldRemark(check);
 }
 
 function anotherPart(button) {
