@@ -155,8 +155,8 @@ async def test_plans_open_orders_by_themselves(site: Site, conn: AsyncConnection
         await until(lambda: _leads(conn))
         async with await psycopg.AsyncConnection.connect(in_utc(site.database_url)) as other:
             await other.execute(
-                "INSERT INTO plan (community_id, code, name_zh, name_en, kind, skill, asset_class, every_days,"
-                " at_time, starts_on) VALUES (%s, 'm15', '半月维保', 'Half-month service',"
+                "INSERT INTO plan (community_id, code, name_zh, name_en, kind, skill, asset_class, "
+                " every_days, at_time, starts_on) VALUES (%s, 'm15', '半月', 'Half-month',"
                 " 'elevator_maintenance', 'elevator', 'elevator', 15, '08:00', '2026-11-23')",
                 (world.community,),
             )
