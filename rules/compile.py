@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -10,11 +9,9 @@ from config.vocabulary import load_vocabulary
 from rules.compile_rule import RuleCompiler, Sheet
 from rules.document import Document, Problem, RuleFileError, read_document
 from rules.ruleset import AttributeRule, RuleSet
-from rules.schema import AttributeSpec, RuleFile, describe, field_names
+from rules.schema import PARTS, AttributeSpec, RuleFile
+from rules.shape import misshapen
 from rules.type_check import Scope, nearest
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +37,10 @@ def compile_file(path: Path, name: str | None = None) -> Compiled:
     try:
         file = RuleFile.model_validate(document.content)
     except ValidationError as error:
-        misshapen = (_misshapen(document, each) for each in error.errors())
-        return Compiled(document, (*document.problems, *misshapen))
+        return Compiled(document, (*document.problems, *misshapen(document, error, PARTS)))
     sheet = Sheet(document, list(document.problems))
     rules = _FileCompiler(sheet, file).rules()
     return Compiled(document, tuple(sheet.problems), rules)
-
-
-def _misshapen(document: Document, error: "ErrorDetails") -> Problem:
-    # pydantic names the branch it tried inside a union: only what stands in the file is a place.
-    path = tuple(
-        part for part in error["loc"] if not str(part).startswith(("literal[", "function-", "constrained-"))
-    )
-    if error["type"] == "extra_forbidden":
-        field_name = str(path[-1])
-        message = f"unknown field {field_name!r}{nearest(field_name, field_names())}"
-        return document.at(path, message, key=True)
-    return document.at(path, describe(error), key=error["type"] == "missing")
 
 
 @dataclass(slots=True)

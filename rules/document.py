@@ -64,6 +64,9 @@ class Document:
         inside = offset + place.quote if place.inline else 0
         return Problem(self.name, place.line, place.column + inside, message)
 
+    def __contains__(self, path: Keys) -> bool:
+        return path in self._values
+
     def take(self, root: Node) -> None:
         """Turn a parsed file into values, remembering where each part stands."""
         self.content = self._take(root, ())

@@ -1,7 +1,7 @@
 """The shape of a rule file. What the words mean together is checked in `rules.compile`."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
@@ -9,9 +9,6 @@ from config.duration import Duration
 from config.text import Text
 from rules.checklist import ChecklistItem
 from rules.rule import Severity
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 _LONGEST = timedelta(days=366)
@@ -117,21 +114,5 @@ class RuleFile(_Part):
     rules: Annotated[dict[Code, RuleSpec], Field(min_length=1)]
 
 
-def field_names() -> tuple[str, ...]:
-    """Every word a rule file may use for a field, for naming the nearest to a mistyped one."""
-    parts: tuple[type[BaseModel], ...] = (RuleFile, RuleSpec, OrderSpec, AttributeSpec, Said, ChecklistItem)
-    return tuple({field.alias or name for part in parts for name, field in part.model_fields.items()})
-
-
-def describe(error: "ErrorDetails") -> str:
-    """One of pydantic's findings in our words."""
-    field = error["loc"][-1] if error["loc"] else "file"
-    match error["type"]:
-        case "missing":
-            return f"{field!r} is missing here"
-        case "value_error":
-            return f"{field}: {error['ctx']['error']}"
-        case _:
-            return (
-                f"{field}: {str(error['msg'])[:1].lower()}{str(error['msg'])[1:]}, not {error['input']!r:.60}"
-            )
+# Everything whose fields a rule file may write, for naming the nearest to a mistyped one.
+PARTS = (RuleFile, RuleSpec, OrderSpec, AttributeSpec, Said, ChecklistItem)

@@ -1,0 +1,155 @@
+"""Trying rules without a device or a database: a timeline of what is said, and the exact alarms it gives.
+
+Messages come in the order they were heard. Between them the clock moves from timer to timer, as the worker's does.
+The memory is written out and read back at every step, so a scenario also tries that it can travel.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from config.profiles import load_profiles
+from config.vocabulary import Signal
+from gateway.signals import Device, Event, Heard, Reading
+from rules.book import RuleBook
+from rules.case import Cleared, Effect, Paged, Raised
+from rules.engine import Facts, Input, Tick, next_due, step
+from rules.hearing import inputs
+from rules.moments import SECOND, span, span_in_words, to_moment
+from rules.ruleset import RuleSet
+from rules.scenario_file import Entry, Expected, Scenario, read_scenarios
+from rules.state import DeviceState, dump_state, load_state
+
+START = datetime(2026, 11, 23, 8, tzinfo=UTC)
+_START = to_moment(START)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm of a scenario, in microseconds from its start."""
+
+    raised: int
+    rule: str
+    paged: int | None = None
+    cleared: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.rule}: raised {_shown(self.raised)}, paged {_shown(self.paged)}, cleared {_shown(self.cleared)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a scenario should give and what it gave."""
+
+    name: str
+    expected: tuple[Alarm, ...]
+    happened: tuple[Alarm, ...]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether both are the same."""
+        return self.expected == self.happened
+
+    def difference(self) -> list[str]:
+        """What is missing (-), what is too much (+), and what is as expected."""
+        missing = [f"- {alarm}" for alarm in self.expected if alarm not in self.happened]
+        extra = [f"+ {alarm}" for alarm in self.happened if alarm not in self.expected]
+        right = [f"  {alarm}" for alarm in self.expected if alarm in self.happened]
+        return [*missing, *extra, *right]
+
+
+def run_file(path: Path) -> list[Outcome]:
+    """Run all scenarios of a file, or raise RuleFileError with every mistake in it or in its rules."""
+    book, scenarios = read_scenarios(path)
+    return [run(scenario, book) for scenario in scenarios]
+
+
+def run(scenario: Scenario, book: RuleBook) -> Outcome:
+    """Run one scenario through the engine."""
+    profile = load_profiles()[scenario.device.profile]
+    rules = book.for_class(profile.asset_class)
+    attributes = dict(scenario.device.attributes)
+    device = Device(1, 1, "scenario", "scenario", profile.name, 1, profile.asset_class, attributes)
+    stale_after = None if profile.stale_after is None else span(profile.stale_after)
+    site = _Site(rules, Facts(rules.asset(attributes), stale_after))
+    messages = [heard for entry in scenario.timeline for heard in _messages(entry, device, rules)]
+    for heard in sorted(messages, key=lambda each: each.received_at):
+        site.sleep(to_moment(heard.received_at))
+        for given in inputs(heard, rules):
+            site.take(given)
+    site.sleep(max(site.now, _START + span(scenario.until or timedelta())))
+    return Outcome(scenario.name, _in_order(map(_alarm, scenario.expect)), _in_order(site.alarms))
+
+
+class _Site:
+    """One device's memory, our clock, and the alarms there have been."""
+
+    def __init__(self, rules: RuleSet, facts: Facts) -> None:
+        self.now = _START
+        self.alarms: list[Alarm] = []
+        self._rules = rules
+        self._facts = facts
+        self._memory = dump_state(DeviceState())
+
+    def sleep(self, until: int) -> None:
+        """Let the clock move on, and every timer on the way run out at its time."""
+        while (
+            due := next_due(self._rules, load_state(self._memory), self._facts)
+        ) is not None and due <= until:
+            self.now = max(self.now, due)
+            self.take(Tick(self.now))
+        self.now = max(self.now, until)
+
+    def take(self, given: Input) -> None:
+        """Step the rules."""
+        state, effects = step(self._rules, load_state(self._memory), given, self._facts)
+        self._memory = dump_state(state)
+        for effect in effects:
+            self._note(effect)
+
+    def _note(self, effect: Effect) -> None:
+        match effect:
+            case Raised(rule=rule, at=at, wall=wall, page=page):
+                self.alarms.append(Alarm(at - _START, rule.code, wall - _START if page else None))
+            case Paged(rule=rule, wall=wall):
+                self._live(rule.code, lambda alarm: replace(alarm, paged=wall - _START))
+            case Cleared(rule=rule, at=at):
+                self._live(rule.code, lambda alarm: replace(alarm, cleared=at - _START))
+
+    def _live(self, code: str, change: Callable[[Alarm], Alarm]) -> None:
+        live = next(n for n, each in enumerate(self.alarms) if each.rule == code and each.cleared is None)
+        self.alarms[live] = change(self.alarms[live])
+
+
+def _messages(entry: Entry, device: Device, rules: RuleSet) -> Iterator[Heard]:
+    for moment in entry.moments():
+        ts = START + moment
+        received = ts if entry.heard is None else START + entry.heard
+        readings = tuple(
+            Reading(name, ts, _number(rules.signals[name], value)) for name, value in entry.readings.items()
+        )
+        events = tuple(Event(each.code, ts, each.detail) for each in entry.events)
+        yield Heard(device, received, readings, events, entry.online)
+
+
+def _number(signal: Signal, value: bool | float | str) -> float:
+    return float(signal.values.index(value)) if isinstance(value, str) else float(value)
+
+
+def _alarm(expected: Expected) -> Alarm:
+    paged = None if expected.paged == "never" else span(expected.paged)
+    cleared = None if expected.cleared == "never" else span(expected.cleared)
+    return Alarm(span(expected.raised), expected.rule, paged, cleared)
+
+
+def _in_order(alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
+    return tuple(sorted(alarms, key=lambda alarm: (alarm.raised, alarm.rule)))
+
+
+def _shown(moment: int | None) -> str:
+    if moment is None:
+        return "never"
+    if moment < 0:
+        return f"-{_shown(-moment)}"
+    return span_in_words(moment) if moment % SECOND == 0 else f"{moment / SECOND}s"

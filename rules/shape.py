@@ -1,0 +1,44 @@
+"""What pydantic finds wrong with a document, at its place and in our words."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ValidationError
+
+from rules.document import Document, Problem
+from rules.type_check import nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+# pydantic names the branch of a union it tried; only what stands in the file is a place.
+_BRANCHES = ("literal[", "function-", "constrained-", "nullable", "bool", "float", "str")
+
+
+def misshapen(document: Document, error: ValidationError, parts: Sequence[type[BaseModel]]) -> list[Problem]:
+    """Every mistake of shape; `parts` know the words that may be used."""
+    words = tuple({field.alias or name for part in parts for name, field in part.model_fields.items()})
+    problems: dict[tuple[int, int], Problem] = {}
+    for each in error.errors():
+        problem = _problem(document, each, words)
+        # Of the branches of a union the first explains what is usually meant.
+        problems.setdefault((problem.line, problem.column), problem)
+    return list(problems.values())
+
+
+def _problem(document: Document, error: "ErrorDetails", words: tuple[str, ...]) -> Problem:
+    parts = list(error["loc"])
+    while parts and str(parts[-1]).startswith(_BRANCHES) and tuple(parts) not in document:
+        parts.pop()
+    path = tuple(part for part in parts if not str(part).startswith(("literal[", "function-")))
+    name = str(path[-1]) if path else "the file"
+    match error["type"]:
+        case "extra_forbidden":
+            return document.at(path, f"unknown field {name!r}{nearest(name, words)}", key=True)
+        case "missing":
+            return document.at(path, f"{name!r} is missing here", key=True)
+        case "value_error":
+            return document.at(path, f"{name}: {error['ctx']['error']}")
+        case _:
+            message = f"{error['msg'][:1].lower()}{error['msg'][1:]}"
+            return document.at(path, f"{name}: {message}, not {str(error['input'])[:60]!r}")
