@@ -26,6 +26,7 @@ async def serving(site: Site) -> AsyncIterator[str]:
         site.clock,
         listen=lambda: listen(site.database_url),
         public_url=settings.public_url,
+        desk_phone=settings.desk_phone,
         behind_proxy=settings.public_url.startswith("https://"),
     )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)

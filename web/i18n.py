@@ -32,14 +32,18 @@ def load_catalogues(directory: Path = LOCALE_DIR) -> Catalogues:
 
 
 def _load(directory: Path) -> Translations:
-    together = Translations()
-    for path in sorted(directory.glob("*.po")):
-        compiled = BytesIO()
-        with path.open("rb") as source:
-            write_mo(compiled, read_po(source, abort_invalid=True))
-        compiled.seek(0)
-        together.merge(Translations(compiled))
-    return together
+    first, *others = [_compile(path) for path in sorted(directory.glob("*.po"))]
+    for other in others:
+        first.merge(other)  # the language's plural rule stays that of the first
+    return first
+
+
+def _compile(path: Path) -> Translations:
+    compiled = BytesIO()
+    with path.open("rb") as source:
+        write_mo(compiled, read_po(source, abort_invalid=True))
+    compiled.seek(0)
+    return Translations(compiled)
 
 
 def as_language(value: str | None) -> Language | None:

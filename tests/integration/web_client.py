@@ -3,18 +3,15 @@
 import re
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import ClientResponse, CookieJar
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import BaseTestServer, TestClient, TestServer
 from aiohttp.web import Application
-from argon2 import PasswordHasher
 
+from tests.town import PASSWORD, QUICK
 from web.passwords import Passwords
 
-PASSWORD = "correct horse battery"
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-QUICK_HASH = QUICK.hash(PASSWORD)
 _TOKEN = re.compile(r'<meta name="csrf-token" content="([^"]+)">')
 
 
@@ -26,8 +23,8 @@ def quick_passwords() -> Passwords:
 class Browser:
     """One reader of a running application."""
 
-    def __init__(self, server: TestServer) -> None:
-        self.client = TestClient(server, cookie_jar=CookieJar(unsafe=True))
+    def __init__(self, server: BaseTestServer) -> None:
+        self.client: TestClient[Any, Application] = TestClient(server, cookie_jar=CookieJar(unsafe=True))
         self.csrf = ""
 
     async def __aenter__(self) -> Self:

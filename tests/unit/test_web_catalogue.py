@@ -49,14 +49,13 @@ def test_no_translation_is_left_over() -> None:
 @pytest.mark.parametrize("path", sorted(Path(LOCALE_DIR).rglob("*.po")), ids=lambda path: path.name)
 def test_placeholders_survive_translation(path: Path) -> None:
     with path.open("rb") as source:
-        problems = [
-            f"{message.id!r}: {error}" for message in read_po(source) for error in message.check()
-        ]
+        problems = [f"{message.id!r}: {error}" for message in read_po(source) for error in message.check()]
     assert problems == []
 
 
 @pytest.mark.parametrize(
-    ("header", "language"), [("en-GB,en;q=0.9", "en"), ("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("fr,en", "en"), ("", "zh")]
+    ("header", "language"),
+    [("en-GB,en;q=0.9", "en"), ("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("fr,en", "en"), ("", "zh")],
 )
 def test_the_browser_is_asked_once(header: str, language: str) -> None:
     assert preferred(header) == language

@@ -1,0 +1,268 @@
+"""Who may open what: every route, as every role, as another resident and as staff of another community.
+
+A new route fails here until it is listed. Everything asked for belongs to ann (unit B1-101), to the technician
+wang, or to the community `home`.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from aiohttp.test_utils import BaseTestServer
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from tests import town as towns
+from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.manual_clock import ManualClock
+from web.app import create_app, rooms
+
+ROLES = {
+    "ann": "resident",
+    "bob": "resident",
+    "eve": "resident",
+    "wang": "technician",
+    "zhao": "technician",
+    "qian": "technician",
+    "administrator": "administrator",
+    "manager": "manager",
+    "dispatcher": "dispatcher",
+    "far-desk": "dispatcher",
+    "finance": "finance",
+    "far-finance": "finance",
+}
+EVERYBODY = frozenset(ROLES)
+HOME_DESK = frozenset({"administrator", "manager", "dispatcher"})
+HOME_MONEY = frozenset({"administrator", "manager", "finance"})
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Accounts that get an answer. Other accounts of their roles find nothing (404), other roles may not (403)."""
+
+    may: frozenset[str]
+    roles: frozenset[str] = frozenset()
+    visitors: bool = False
+
+    def status_for(self, login: str) -> int:
+        """Return the refusal this account gets."""
+        served = self.roles or {ROLES[one] for one in self.may}
+        return 404 if ROLES[login] in served else 403
+
+
+ANYBODY = Rule(EVERYBODY, visitors=True)
+SIGNED_IN = Rule(EVERYBODY)
+TECHNICIANS = Rule(frozenset({"wang", "zhao", "qian"}))
+THE_TECHNICIAN = Rule(frozenset({"wang"}))
+DESKS = Rule(HOME_DESK | {"far-desk"})
+THE_DESK = Rule(HOME_DESK)
+BILLS = Rule(HOME_MONEY | {"ann"})
+MONEY = Rule(HOME_MONEY | {"far-finance"})
+
+MATRIX = {
+    "GET /": SIGNED_IN,
+    "GET /sign-in": ANYBODY,
+    "POST /sign-in": ANYBODY,
+    "POST /sign-out": ANYBODY,
+    "GET /account": SIGNED_IN,
+    "POST /account/password": SIGNED_IN,
+    "POST /language": ANYBODY,
+    "POST /text-size": ANYBODY,
+    "GET /events": SIGNED_IN,
+    "GET /bills": Rule(frozenset({"ann", "bob", "eve"})),
+    "GET /bills/{number}": BILLS,
+    "GET /bills/{number}/amount": BILLS,
+    "GET /bills/{number}/lines/{position}": BILLS,
+    # ann and bob live in the building that the elevator serves; eve does not.
+    "GET /records/{record_id}": Rule(HOME_DESK | {"finance", "ann", "bob", "wang", "zhao"}),
+    "GET /photos/{sha256}": Rule(HOME_DESK | {"finance", "ann", "bob", "wang", "zhao"}),
+    "GET /finance": MONEY,
+    "GET /finance/lists": MONEY,
+    "GET /work": TECHNICIANS,
+    "GET /work/jobs": TECHNICIANS,
+    "GET /work/{number}": THE_TECHNICIAN,
+    "GET /work/{number}/head": THE_TECHNICIAN,
+    "GET /work/{number}/photos/{sha256}": THE_TECHNICIAN,
+    "POST /work/{number}/accept": THE_TECHNICIAN,
+    "POST /work/{number}/decline": THE_TECHNICIAN,
+    "POST /work/{number}/set-off": THE_TECHNICIAN,
+    "POST /work/{number}/arrive": THE_TECHNICIAN,
+    "POST /work/{number}/hold": THE_TECHNICIAN,
+    "POST /work/{number}/resume": THE_TECHNICIAN,
+    "POST /work/{number}/progress": THE_TECHNICIAN,
+    "POST /work/{number}/hand-back": THE_TECHNICIAN,
+    "POST /work/{number}/photos": THE_TECHNICIAN,
+    "POST /work/{number}/review": THE_TECHNICIAN,
+    "POST /work/{number}/edit": THE_TECHNICIAN,
+    "POST /work/{number}/complete": THE_TECHNICIAN,
+    "GET /desk": DESKS,
+    "GET /desk/queue": DESKS,
+    "GET /desk/orders/{number}": THE_DESK,
+    "GET /desk/orders/{number}/live": THE_DESK,
+    "GET /desk/orders/{number}/photos/{sha256}": THE_DESK,
+    "GET /desk/alarms/{alarm}": THE_DESK,
+    "GET /desk/new": DESKS,
+    "POST /desk/new": DESKS,
+    "GET /desk/assets": DESKS,
+    "GET /desk/orders/{number}/{act}": THE_DESK,
+    "POST /desk/orders/{number}/{act}": THE_DESK,
+    "GET /devices": DESKS,
+    "GET /devices/{community}/{code}": THE_DESK,
+    "GET /devices/{community}/{code}/values": THE_DESK,
+    "GET /devices/{community}/{code}/series.json": THE_DESK,
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The rows that the matrix asks for."""
+
+    server: BaseTestServer
+    bill: str
+    record: int
+    order: str
+    photo: str
+    live_photo: str
+    alarm: int
+
+    def path(self, route: str) -> str:
+        """Fill a route's placeholders with what belongs to ann, wang or home."""
+        path = route.split(" ", 1)[1]
+        number = self.bill if path.startswith("/bills") else self.order
+        photo = self.photo if path.startswith("/photos") else self.live_photo
+        values = {
+            "number": number,
+            "position": "1",
+            "record_id": str(self.record),
+            "sha256": photo,
+            "alarm": str(self.alarm),
+            "act": "reassign",
+            "community": "home",
+            "code": "L1-S",
+        }
+        return path.format_map(values) + ("?signal=speed_m_s" if path.endswith(".json") else "")
+
+
+@pytest.fixture
+async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualClock) -> AsyncIterator[Asked]:
+    town = await towns.build(conn)
+    october = datetime(2026, 10, 9, 2, tzinfo=UTC)
+    record = await towns.do_work(conn, town, "L1", october, photo=towns.picture("#0f5fa6"))
+    bills = await towns.bill(pool, clock.now())
+    order_id = await towns.begin_work(conn, town, "L1", clock.now(), photo=towns.picture("#b3261e"))
+    alarm = await _value(
+        conn,
+        """
+        INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh, meaning_en,
+                           raised_at, recorded_at)
+        VALUES (%(community)s, %(device)s, 'r', 'minor', '门', 'Door', '门', 'Door', %(now)s, %(now)s) RETURNING id
+        """,
+        community=town.communities["home"],
+        device=town.devices["L1"],
+        now=clock.now(),
+    )
+    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as server:
+        yield Asked(
+            server=server,
+            bill=bills["B1-101"],
+            record=record,
+            order=str(await _value(conn, "SELECT number FROM work_order WHERE id = %(id)s", id=order_id)),
+            photo=str(await _value(conn, _PHOTO, before=clock.now())),
+            live_photo=str(
+                await _value(conn, "SELECT sha256 FROM order_photo WHERE order_id = %(id)s", id=order_id)
+            ),
+            alarm=int(str(alarm)),
+        )
+
+
+_PHOTO = "SELECT sha256 FROM order_photo WHERE taken_at < %(before)s"
+
+
+async def _value(conn: AsyncConnection, query: str, **values: object) -> object:
+    row = await (await conn.execute(query, values)).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_every_route_is_listed() -> None:
+    def plain(path: str) -> str:
+        """Drop the patterns: {id:\\d+} → {id}."""
+        return "".join(part.split(":")[0] + "}" if ":" in part else part for part in _parts(path))
+
+    assert {f"{route.method} {plain(route.path)}" for route in rooms()} == set(MATRIX)
+
+
+def _parts(path: str) -> list[str]:
+    """Split a route's path before each placeholder, keeping braces of repetitions within it."""
+    parts, depth = [""], 0
+    for character in path:
+        if character == "{" and depth == 0:
+            parts.append("")
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        parts[-1] += character
+        if character == "}" and depth == 0:
+            parts.append("")
+    return parts
+
+
+async def _status(browser: Browser, route: str, path: str) -> int:
+    if route.startswith("POST"):
+        fields = {"request_id": uuid4().hex, "reason": "x", "words": "x", "why": "x"}
+        return (await browser.post(path, fields)).status
+    async with browser.client.get(path, allow_redirects=False) as response:
+        return response.status
+
+
+async def test_a_visitor_is_sent_to_sign_in(asked: Asked) -> None:
+    async with Browser(asked.server) as browser:
+        await browser.get("/sign-in")
+        wrong = {}
+        for route, rule in MATRIX.items():
+            status = await _status(browser, route, asked.path(route))
+            refused = status == (401 if route.startswith("POST") else 303)
+            if rule.visitors == refused and not (rule.visitors and status == 303):
+                wrong[route] = status
+        assert wrong == {}
+
+
+@pytest.mark.parametrize("login", ROLES)
+async def test_an_account_gets_its_own_and_nothing_else(asked: Asked, login: str) -> None:
+    async with Browser(asked.server) as browser:
+        assert (await browser.sign_in(login)).status == 303
+        wrong = {}
+        for route, rule in sorted(MATRIX.items(), key=lambda item: item[0].startswith("POST")):
+            if route in {"POST /sign-out", "POST /sign-in"}:
+                continue
+            status = await _status(browser, route, asked.path(route))
+            if login not in rule.may:
+                right = status == rule.status_for(login)
+            elif route.startswith("GET"):
+                right = status in {200, 303}
+            else:
+                right = status < 500 and status not in {401, 403, 404}
+            if not right:
+                wrong[route] = status
+        assert wrong == {}
+
+
+async def test_a_change_without_our_token_is_refused(asked: Asked) -> None:
+    changes = {route: rule.may for route, rule in MATRIX.items() if route.startswith("POST")}
+    wrong = {}
+    for login in ("ann", "wang", "dispatcher"):
+        async with Browser(asked.server) as browser:
+            await browser.sign_in(login)
+            good = browser.csrf
+            for route in [route for route, may in changes.items() if login in may]:
+                path = asked.path(route)
+                statuses = []
+                for token in ("", "x" * 43, "é"):
+                    browser.csrf = token
+                    statuses.append((await browser.post(path, {})).status)
+                browser.csrf = good
+                for header in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+                    statuses.append((await browser.post(path, {}, **header)).status)
+                if set(statuses) != {403}:
+                    wrong[login, route] = statuses
+    assert wrong == {}
