@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, dict_row
@@ -62,8 +62,8 @@ async def sensors(conn: AsyncConnection, community_id: int) -> list[SensorRow]:
     async with conn.cursor(row_factory=class_row(SensorRow)) as cursor:
         await cursor.execute(
             """
-            SELECT device.code, device.profile, device.dev_eui, asset.code AS asset, asset.class AS asset_class,
-                   asset.attributes || device.attributes AS attributes
+            SELECT device.code, device.profile, device.dev_eui, asset.code AS asset,
+                   asset.class AS asset_class, asset.attributes || device.attributes AS attributes
               FROM device JOIN asset ON asset.id = device.asset_id
              WHERE device.community_id = %(community_id)s AND device.retired_at IS NULL
              ORDER BY device.code
@@ -90,15 +90,15 @@ async def latest_values(conn: AsyncConnection, community_id: int, signal: str) -
     return dict(await cursor.fetchall())
 
 
-async def emptied(conn: AsyncConnection, order_ids: Sequence[int]) -> list[str]:
-    """The devices of the bins that these orders, now completed, were about."""
+async def mended(conn: AsyncConnection, order_ids: Sequence[int]) -> list[str]:
+    """The devices of what these orders were about, as far as they were opened by alarms and are completed."""
     cursor = await conn.execute(
         """
         SELECT DISTINCT device.code
           FROM work_order
           JOIN device ON device.asset_id = work_order.asset_id AND device.retired_at IS NULL
          WHERE work_order.id = ANY(%(order_ids)s) AND work_order.status IN ('completed', 'verified', 'closed')
-           AND work_order.kind = 'waste_collection'
+           AND work_order.alarm_id IS NOT NULL
         """,
         {"order_ids": list(order_ids)},
     )
@@ -124,33 +124,56 @@ async def silence_outbox(conn: AsyncConnection, now: datetime) -> None:
     )
 
 
-async def staff_accounts(conn: AsyncConnection) -> list[tuple[int, str, str]]:
-    """Staff without an account: (id, code, name)."""
+async def staff_without_account(conn: AsyncConnection) -> list[str]:
+    """The codes of staff who cannot sign in yet."""
     cursor = await conn.execute(
         """
-        SELECT staff.id, staff.code, staff.name FROM staff
-         WHERE NOT EXISTS (SELECT FROM account WHERE account.staff_id = staff.id) ORDER BY staff.code
+        SELECT code FROM staff
+         WHERE NOT EXISTS (SELECT FROM account WHERE account.staff_id = staff.id) ORDER BY code
         """
     )
-    return [(row[0], row[1], row[2]) for row in await cursor.fetchall()]
+    return [row[0] for row in await cursor.fetchall()]
 
 
-async def party_of_unit(conn: AsyncConnection, community_id: int, unit: str) -> tuple[int, str] | None:
-    """Who lives in a unit now (the tenant where there is one): (party id, name)."""
+async def accounts_by_login(conn: AsyncConnection) -> dict[str, int]:
+    """Every account's id by its login."""
+    cursor = await conn.execute("SELECT login, id FROM account")
+    return dict(await cursor.fetchall())
+
+
+async def payers(conn: AsyncConnection, community_id: int, today: date) -> list[tuple[str, str]]:
+    """Who pays for each unit today, the tenant before the owner: (unit, party code), by unit."""
     cursor = await conn.execute(
         """
-        SELECT party.id, party.name
+        SELECT DISTINCT ON (unit.code) unit.code, party.code
           FROM occupancy
           JOIN unit ON unit.id = occupancy.unit_id
           JOIN party ON party.id = occupancy.party_id
-         WHERE unit.community_id = %(community_id)s AND unit.code = %(unit)s AND occupancy.to_date IS NULL
-         ORDER BY occupancy.role DESC
-         LIMIT 1
+         WHERE unit.community_id = %(community_id)s AND occupancy.from_date <= %(today)s
+           AND (occupancy.to_date IS NULL OR occupancy.to_date >= %(today)s)
+         ORDER BY unit.code, occupancy.role DESC
         """,
-        {"community_id": community_id, "unit": unit},
+        {"community_id": community_id, "today": today},
     )
-    row = await cursor.fetchone()
-    return (row[0], row[1]) if row else None
+    return [(row[0], row[1]) for row in await cursor.fetchall()]
+
+
+async def read_meters(conn: AsyncConnection, community_id: int, until: date) -> None:
+    """Carry every meter on by a believable use a month, from its last reading to the month of `until`."""
+    await conn.execute(
+        """
+        INSERT INTO meter_reading (meter_id, period, register)
+        SELECT meter.id, month::date,
+               last.register + row_number() OVER (PARTITION BY meter.id ORDER BY month) * (5 + meter.id %% 17)
+          FROM meter
+          JOIN LATERAL (SELECT period, register FROM meter_reading
+                         WHERE meter_id = meter.id ORDER BY period DESC LIMIT 1) AS last ON true
+         CROSS JOIN LATERAL generate_series(last.period + interval '1 month', %(until)s::date,
+                                            interval '1 month') AS month
+         WHERE meter.community_id = %(community_id)s
+        """,
+        {"community_id": community_id, "until": until},
+    )
 
 
 async def asset_ids(conn: AsyncConnection, community_id: int, asset_class: str) -> list[int]:

@@ -1,7 +1,7 @@
 """What happened before: plans and collections of the last month, worked off through the real dispatch room.
 
-Nothing is written that could not have happened: orders are opened by the plans, offered by the matching, accepted by
-whoever was asked, and completed with answered checklists. Only the clock is ours.
+Nothing is written that could not have happened: orders are opened by the plans, offered by the matching,
+accepted by whoever was asked, and completed with answered checklists. Only the clock is ours.
 """
 
 from collections.abc import Iterator
@@ -49,8 +49,10 @@ def days(first: date, until: date) -> Iterator[date]:
         yield first + timedelta(days=number)
 
 
-async def live_through(conn: AsyncConnection, past: Past, first: date, until: datetime, chance: Random) -> None:
-    """Have every day from `first` on happen, as far as it lies before `until`. The caller owns the transaction."""
+async def live_through(
+    conn: AsyncConnection, past: Past, first: date, until: datetime, chance: Random
+) -> None:
+    """Have every day from `first` on happen as far as it lies before `until`, in the caller's transaction."""
     times = [time.fromisoformat(each) for each in await store.plan_times(conn, past.community_id)]
     bins = await store.asset_ids(conn, past.community_id, "bin")
     last = until.astimezone(past.zone).date()

@@ -1,8 +1,8 @@
 """Recorded collections of litter bins as the fill readings their sensors would have sent between them.
 
-A collection empties the bin, so between two collections of one site the fill rises in a straight line from 0 to
-what the second one found. A sensor reports at fixed steps of the day, at the collection itself (full), and a
-minute later (empty). Before its first collection nothing is known of a site, and nothing is said.
+A collection empties the bin, so between two collections of one site the fill rises in a straight line from 0
+to what the second one found. A sensor reports at fixed steps of the day, at the collection itself (full), and
+a minute later (empty). Before its first collection nothing is known of a site, and nothing is said.
 """
 
 import csv
@@ -68,9 +68,11 @@ def bins_timeline(
     last: datetime | None = None,
     step: timedelta = STEP,
 ) -> Iterator[Report]:
-    """What all sensors say from `first` until before `last`, in order of time; the device is the site's id."""
+    """What all sensors say from `first` until before `last`, in order of time; a device is a site's id."""
     in_order = sorted(collections, key=lambda each: (each.site, each.at))
-    sites = [_site_timeline(list(visits), step) for _, visits in groupby(in_order, key=lambda each: each.site)]
+    sites = [
+        _site_timeline(list(visits), step) for _, visits in groupby(in_order, key=lambda each: each.site)
+    ]
     for report in merge(*sites, key=lambda report: report.key):
         if (first is None or report.ts >= first) and (last is None or report.ts < last):
             yield report

@@ -1,8 +1,8 @@
 """A recorded car door (4 Hz) as the messages an elevator gateway would send.
 
-Four samples a second are more than anybody needs: one message tells of a window (5 s unless chosen otherwise) with
-the highest vibration in it, the mean humidity and the last count of bearing revolutions. The highest, because
-what rules look for is a peak that a mean would hide.
+Four samples a second are more than anybody needs: one message tells of a window (5 s unless chosen otherwise)
+with the highest vibration in it, the mean humidity and the last count of bearing revolutions. The highest,
+because what rules look for is a peak that a mean would hide.
 """
 
 import csv
@@ -18,8 +18,8 @@ from clerestory.simulate.timeline import RecordingUnreadable, Report
 SAMPLES_A_SECOND = 4
 WINDOW = timedelta(seconds=5)
 COLUMNS = ("ball_bearing_revolutions", "humidity_percent", "vibration_db")
-# The recording went through a German spreadsheet, which took 18.01 for the 18th of January ("18. Jan") and 6.93
-# for June of '93 ("Jun 93"). Both can be told back exactly.
+# The recording went through a German spreadsheet, which took 18.01 for the 18th of January ("18. Jan") and
+# 6.93 for June of '93 ("Jun 93"). Both can be told back exactly.
 _MONTHS = ("Jan", "Feb", "Mrz", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez")
 _DAY_AND_MONTH = re.compile(r"(\d\d)\. ([A-Z][a-z]{2})")
 _MONTH_AND_YEAR = re.compile(r"([A-Z][a-z]{2}) (\d\d)")

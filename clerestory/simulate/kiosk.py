@@ -58,7 +58,7 @@ class SimulatedKiosk:
             await kiosk._link.subscribe([kiosk._topic("answer"), kiosk._topic("receipt")])
             yield kiosk
         finally:
-            kiosk._link.close()
+            await kiosk._link.close()
 
     async def ask(self, *, unit: str | None = None, bill_no: str | None = None) -> Answer:
         """Look up a bill by its number, or a unit's newest unpaid one."""

@@ -1,7 +1,7 @@
 """Recorded uplinks of LoRaWAN network servers, published again on the topics their servers use.
 
-An uplink carries the moment it was received. It is moved to now, in the order recorded, unless the recorded moments
-are wanted; everything else stays as it was, except the DevEUI where a device of ours is to be spoken for.
+An uplink carries the moment it was received. It is moved to now, in the order recorded, unless the recorded
+moments are wanted; everything else stays as it was, except the DevEUI where a device of ours is spoken for.
 """
 
 import json
@@ -28,7 +28,9 @@ class Uplink:
 
     @property
     def dev_eui(self) -> str:
-        found = self.body["deviceInfo"]["devEui"] if self.server == "chirpstack" else _ids(self.body)["dev_eui"]
+        found = (
+            self.body["deviceInfo"]["devEui"] if self.server == "chirpstack" else _ids(self.body)["dev_eui"]
+        )
         return str(found).lower()
 
 
@@ -57,7 +59,7 @@ def _read(file: Path) -> Uplink:
         else:
             server = "thingsstack"
             written = body["uplink_message"]["received_at"]
-            _ids(body)["dev_eui"]  # noqa: B018 - a KeyError here says that this is no uplink
+            _ids(body)["dev_eui"]
         moment = datetime.fromisoformat(written)
     except (KeyError, TypeError, ValueError) as error:
         raise RecordingUnreadable(

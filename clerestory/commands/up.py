@@ -1,0 +1,39 @@
+"""`clerestory up`: the whole house in one process, for a small site."""
+
+import asyncio
+import logging
+
+import click
+
+from clerestory.failures import say_failures
+from clerestory.processes import run_all, stop_on_signals
+from clerestory.site import open_site
+from config.clock import SystemClock
+from config.settings import Settings, load_settings, without_password
+
+
+@click.command()
+@say_failures
+def up() -> None:
+    """Run gateway, worker and pages in one process until Ctrl-C or SIGTERM.
+
+    Without CLERESTORY_DATABASE_URL and CLERESTORY_MQTT_URL it starts its own database and broker in
+    CLERESTORY_DATA_DIR, and stops them with it.
+    """
+    settings = load_settings()
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    asyncio.run(_up(settings))
+
+
+async def _up(settings: Settings) -> None:
+    async with stop_on_signals() as stop, open_site(settings, SystemClock()) as site:
+        click.echo(f"pages   {settings.public_url}")
+        click.echo(f"broker  {without_password(site.mqtt_url)}")
+        click.echo(f"data    {settings.data_dir}")
+        click.echo("Ctrl-C stops everything.")
+        await run_all(site, stop)
+
+
+COMMANDS = [up]

@@ -1,0 +1,54 @@
+"""What `clerestory up` runs: gateway, worker and pages in one process, started and stopped together."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from clerestory.pipeline import run_gateway
+from clerestory.server import run_web
+from clerestory.site import Site
+from clerestory.worker import run_worker
+
+Process = Callable[[Site, asyncio.Event], Awaitable[None]]
+PROCESSES: tuple[Process, ...] = (run_gateway, run_worker, run_web)
+
+
+async def run_all(site: Site, stop: asyncio.Event) -> None:
+    """Run every process until `stop` is set; where one fails, the others stop in order and it is raised."""
+    async with asyncio.TaskGroup() as group:
+        for process in PROCESSES:
+            group.create_task(_run(process, site, stop), name=process.__name__)
+
+
+async def _run(process: Process, site: Site, stop: asyncio.Event) -> None:
+    try:
+        await process(site, stop)
+    finally:
+        stop.set()
+
+
+@asynccontextmanager
+async def running(site: Site) -> AsyncIterator[None]:
+    """Have every process run beside the block; they finish what they have in hand when it ends."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_all(site, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+@asynccontextmanager
+async def stop_on_signals() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set, so that everything ends with what it has in hand."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
