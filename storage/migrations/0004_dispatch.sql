@@ -208,3 +208,5 @@ CREATE TRIGGER maintenance_record_untruncated BEFORE TRUNCATE ON maintenance_rec
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_move_immutable BEFORE UPDATE OR DELETE ON order_move
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER order_move_untruncated BEFORE TRUNCATE ON order_move
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

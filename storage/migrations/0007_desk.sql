@@ -37,3 +37,5 @@ CREATE TABLE ticket_entry (
 CREATE INDEX ticket_entry_ticket ON ticket_entry (ticket_id, id);
 CREATE TRIGGER ticket_entry_immutable BEFORE UPDATE OR DELETE ON ticket_entry
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER ticket_entry_untruncated BEFORE TRUNCATE ON ticket_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

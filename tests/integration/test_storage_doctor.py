@@ -1,5 +1,6 @@
 """`clerestory doctor` and `clerestory migrate`, as an operator calls them."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -9,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from clerestory.commands.storage import COMMANDS
 from clerestory.doctor import check_broker, judge, judge_schema
 from config.settings import Settings
 from storage.embedded import EmbeddedPostgres
@@ -19,21 +22,23 @@ from tests.conftest import reachable_tmp_path
 from tests.manual_clock import START
 from tests.mosquitto import Mosquitto
 
-COMMAND = Path(sys.executable).with_name("clerestory")
-
 
 @pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return reachable_tmp_path(tmp_path_factory, "doctor")
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a command runs with nothing set: neither variables nor a `.env` of whoever runs the tests."""
+    for name in os.environ:
+        if name.startswith("CLERESTORY_"):
+            monkeypatch.delenv(name)
+    path = reachable_tmp_path(tmp_path_factory, "doctor")
+    monkeypatch.chdir(path)
+    return path
 
 
-def clerestory(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the console script with nothing set but what is given."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("CLERESTORY_")}
-    env["CLERESTORY_DATA_DIR"] = str(home / "data")
-    return subprocess.run(
-        [COMMAND, *arguments], check=False, capture_output=True, text=True, cwd=home, env=env | variables
-    )
+def clerestory(home: Path, name: str, *arguments: str, **variables: str) -> Result:
+    """Call a command as the console script does."""
+    commands = {str(command.name): command for command in COMMANDS}
+    env = {"CLERESTORY_DATA_DIR": str(home / "data")} | variables
+    return CliRunner().invoke(commands[name], arguments, env=env, catch_exceptions=False)
 
 
 def problems(home: Path, **variables: str) -> dict[str, str]:
@@ -46,24 +51,27 @@ def problems(home: Path, **variables: str) -> dict[str, str]:
         if each["status"] == "problem"
     }
     assert report["ok"] is not bool(found)
-    assert done.returncode == (1 if found else 0)
+    assert done.exit_code == (1 if found else 0)
     assert all(each["mend"] for each in report["findings"] if each["status"] == "problem")
     return found
 
 
 def test_a_fresh_machine_is_in_order_and_left_as_it_was(home: Path) -> None:
     done = clerestory(home, "doctor")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert "does not exist yet and can be made" in done.stdout
     assert "our own, made in" in done.stdout
     assert done.stdout.endswith("Everything is in order.\n")
     assert list(home.iterdir()) == []
 
 
-async def test_our_own_database_is_looked_into_running_or_not(home: Path) -> None:
-    directory = home / "data" / "postgres"
-    async with EmbeddedPostgres(directory):
-        assert "migrations wait" in problems(home)["schema"]
+async def test_our_own_database_is_looked_into_while_it_runs(home: Path) -> None:
+    async with EmbeddedPostgres(home / "data" / "postgres"):
+        found = await asyncio.to_thread(problems, home)
+    assert "migrations wait" in found["schema"]
+
+
+def test_our_own_database_is_started_for_the_look(home: Path) -> None:
     done = clerestory(home, "migrate")
     assert done.stdout.splitlines() == [f"applied {migration.name}" for migration in shipped()]
     assert problems(home) == {}
@@ -78,7 +86,7 @@ def test_a_given_database_and_broker_that_answer_are_in_order(
 
 def test_a_database_not_migrated_is_mended_by_migrate(home: Path, empty_database_url: str) -> None:
     assert "run `clerestory migrate`" in problems(home, CLERESTORY_DATABASE_URL=empty_database_url)["schema"]
-    assert clerestory(home, "migrate", CLERESTORY_DATABASE_URL=empty_database_url).returncode == 0
+    assert clerestory(home, "migrate", CLERESTORY_DATABASE_URL=empty_database_url).exit_code == 0
     again = clerestory(home, "migrate", CLERESTORY_DATABASE_URL=empty_database_url)
     assert again.stdout == "nothing to apply: the database is up to date\n"
     assert problems(home, CLERESTORY_DATABASE_URL=empty_database_url) == {}
@@ -111,7 +119,11 @@ def test_a_data_directory_in_the_way_is_named(home: Path) -> None:
 
 
 def test_migrate_says_why_it_cannot(home: Path) -> None:
-    done = clerestory(home, "migrate", CLERESTORY_DATABASE_URL="postgresql://u:s3cret@127.0.0.1:1/d")
+    env = {**os.environ, "CLERESTORY_DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/d"}
+    command = Path(sys.executable).with_name("clerestory")
+    done = subprocess.run(
+        [command, "migrate"], check=False, capture_output=True, text=True, cwd=home, env=env
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("Error: database d on 127.0.0.1, port 1 does not answer")
     assert "Traceback" not in done.stderr
