@@ -72,7 +72,7 @@ def run(scenario: Scenario, book: RuleBook) -> Outcome:
     attributes = dict(scenario.device.attributes)
     device = Device(1, 1, "scenario", "scenario", profile.name, 1, profile.asset_class, attributes)
     stale_after = None if profile.stale_after is None else span(profile.stale_after)
-    site = _Site(rules, Facts(rules.asset(attributes), stale_after))
+    site = Rehearsal(rules, Facts(rules.asset(attributes), stale_after))
     messages = [heard for entry in scenario.timeline for heard in _messages(entry, device, rules)]
     for heard in sorted(messages, key=lambda each: each.received_at):
         site.sleep(to_moment(heard.received_at))
@@ -82,8 +82,8 @@ def run(scenario: Scenario, book: RuleBook) -> Outcome:
     return Outcome(scenario.name, _in_order(map(_alarm, scenario.expect)), _in_order(site.alarms))
 
 
-class _Site:
-    """One device's memory, our clock, and the alarms there have been."""
+class Rehearsal:
+    """One device's memory, our clock, and the alarms there have been: the engine at work without a database."""
 
     def __init__(self, rules: RuleSet, facts: Facts) -> None:
         self.now = _START

@@ -18,11 +18,12 @@ _BRANCHES = ("literal[", "function-", "constrained-", "nullable", "bool", "float
 def misshapen(document: Document, error: ValidationError, parts: Sequence[type[BaseModel]]) -> list[Problem]:
     """Every mistake of shape; `parts` know the words that may be used."""
     words = tuple({field.alias or name for part in parts for name, field in part.model_fields.items()})
-    problems: dict[tuple[int, int], Problem] = {}
+    problems: dict[tuple[int, int, str], Problem] = {}
     for each in error.errors():
         problem = _problem(document, each, words)
         # Of the branches of a union the first explains what is usually meant.
-        problems.setdefault((problem.line, problem.column), problem)
+        missing = problem.message if each["type"] == "missing" else ""
+        problems.setdefault((problem.line, problem.column, missing), problem)
     return list(problems.values())
 
 
