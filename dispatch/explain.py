@@ -50,9 +50,11 @@ def why_nobody(need: Need, technicians: Sequence[Technician], now: datetime, pol
             zh.append(text.zh)
             en.append(text.en)
     if counted["shift"]:
-        text = _off_shift(
-            need, [t for t, b in holders if b == "shift"], now, counted["shift"] == len(holders)
-        )
+        away = [t for t, b in holders if b == "shift"]
+        who = Text(zh=f"{len(away)} 人未当班", en=f"{len(away)} off shift")
+        if len(away) == len(holders):
+            who = Text(zh="均未当班", en="none on shift")
+        text = _off_shift(need, away, now, who)
         zh.append(text.zh)
         en.append(text.en)
     if eligible := len(holders) - sum(counted.values()):
@@ -68,7 +70,7 @@ def standing(need: Need, technician: Technician, now: datetime, policy: Policy) 
         merits = _merits(need, technician, technician.load)
         return Text(zh="；".join(m.zh for m in merits), en="; ".join(m.en for m in merits))
     if hindered == "shift":
-        return _off_shift(need, [technician], now, alone=False)
+        return _off_shift(need, [technician], now, Text(zh="未当班", en="off shift"))
     return _ALONE[hindered]
 
 
@@ -115,20 +117,15 @@ def _counted(name: Barrier, count: int, of: int) -> Text:
             return Text(zh=f"{zh}手头工单已满", en=f"{en} with as many orders as allowed")
 
 
-def _off_shift(need: Need, technicians: Sequence[Technician], now: datetime, alone: bool) -> Text:  # noqa: FBT001
+def _off_shift(need: Need, technicians: Sequence[Technician], now: datetime, who: Text) -> Text:
     starts = [s for t in technicians if (s := next_on_shift(t, need.zone, now)) is not None]
-    zh, en = (
-        ("均未当班", "none on shift")
-        if alone
-        else (f"{len(technicians)} 人未当班", f"{len(technicians)} off shift")
-    )
     if not starts:
-        return Text(zh=zh, en=en)
+        return who
     local = min(starts).astimezone(need.zone)
     days = (local.date() - now.astimezone(need.zone).date()).days
     clock = f"{local:%H:%M}"
     if days == 0:
-        return Text(zh=f"{zh}，{clock} 起有人", en=f"{en} until {clock}")
+        return Text(zh=f"{who.zh}，{clock} 起当班", en=f"{who.en} until {clock}")
     if days == 1:
-        return Text(zh=f"{zh}，明日 {clock} 起有人", en=f"{en} until {clock} tomorrow")
-    return Text(zh=f"{zh}，{local:%m-%d} {clock} 起有人", en=f"{en} until {local:%m-%d} {clock}")
+        return Text(zh=f"{who.zh}，明日 {clock} 起当班", en=f"{who.en} until {clock} tomorrow")
+    return Text(zh=f"{who.zh}，{local:%m-%d} {clock} 起当班", en=f"{who.en} until {local:%m-%d} {clock}")

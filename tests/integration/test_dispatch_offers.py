@@ -89,7 +89,7 @@ async def test_the_empty_choice_is_explained(conn: AsyncConnection, world: World
     cursor = await conn.execute("SELECT escalation_en, escalation_zh FROM work_order WHERE id = %s", (order,))
     assert await cursor.fetchone() == (
         "2 hold the skill “elevator work”, none on shift until 14:00",
-        "2 人具备“电梯作业”技能，均未当班，14:00 起有人",
+        "2 人具备“电梯作业”技能，均未当班，14:00 起当班",
     )
 
 

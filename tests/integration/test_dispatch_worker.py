@@ -88,7 +88,7 @@ async def test_an_order_reaches_the_technician_within_a_second_of_commit(
             await moves.accept(conn, order, world.by("li"), MORNING)
             await until(lambda: _delivered(conn))
     finally:
-        phone.close()
+        await phone.close()
 
 
 async def test_it_survives_the_loss_of_every_connection(
