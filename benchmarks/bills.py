@@ -122,7 +122,7 @@ _REGISTERS = """
 async def measure(units: int, items: int) -> dict[str, object]:
     """Build, bill and prove; returns the figures."""
     with tempfile.TemporaryDirectory(prefix="clerestory-bench-") as directory:
-        os.chmod(directory, 0o711)  # noqa: PTH101 - reachable for the user PostgreSQL runs as
+        os.chmod(directory, 0o711)  # noqa: PTH101, S103 - reachable for the user PostgreSQL runs as
         async with EmbeddedPostgres(Path(directory, "postgres")) as server:
             await asyncio.to_thread(migrate, server.url)
             async with open_pool(server.url) as pool:
