@@ -1,4 +1,4 @@
-"""A busy afternoon in the town, for tests of the technician's and the desk's pages: devices, alarms, orders at every stage."""
+"""A busy afternoon in the town, for tests of the work and desk pages: alarms, orders at every stage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -97,8 +97,8 @@ async def add_alarm(
     scene.alarms[name] = await one(
         conn,
         """
-        INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh, meaning_en,
-                           facts, raised_at, recorded_at, paged_at, cleared_at)
+        INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh,
+                           meaning_en, facts, raised_at, recorded_at, paged_at, cleared_at)
         SELECT community_id, id, %(rule)s, %(severity)s, %(tzh)s, %(ten)s, %(mzh)s, %(men)s, %(facts)s,
                %(at)s, %(at)s, %(at)s, %(cleared)s
           FROM device WHERE id = %(device)s RETURNING id

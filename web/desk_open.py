@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, get_args
 
 from aiohttp import web
 from psycopg import AsyncConnection
+from psycopg.errors import UniqueViolation
 
 from config.text import Text
 from dispatch.orders import NewOrder, open_order
+from dispatch.people import By
 from dispatch.policy import shipped_policy
-from dispatch.refusals import BadField, DispatchRefusal
+from dispatch.refusals import AlarmHasOrder, BadField, DispatchRefusal
 from dispatch.status import Severity
 from web import desk_store
 from web.access import OFFICE, require
@@ -24,6 +26,10 @@ from web.taps import fresh, go, key_of, tap_of, word_of
 TITLE_LENGTH: Final = 120
 TODO_LENGTH: Final = 2000
 _TAP_KNOWN_FOR: Final = timedelta(days=1)
+_OTHER_ASSET: Final = Text(
+    zh="告警属于另一个设备。请选择告警所在的设备，或从值班台另开工单。",
+    en="The alarm is another asset's. Choose that asset, or open an order without the alarm.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +127,39 @@ async def create(request: web.Request) -> web.StreamResponse:
         found = await desk_store.search_assets(conn, account.communities, "", asset_id=form.asset_id)
         chosen = found[0] if found else None
         judged = judge(form, chosen)
+        if isinstance(judged, NewOrder) and not await _same_asset(conn, request, judged):
+            judged = {"asset": _OTHER_ASSET}
         if not isinstance(judged, NewOrder):
             return await _form(conn, request, form, judged, status=422)
         try:
-            async with conn.transaction():
-                number = await desk_store.opened_by_tap(
-                    conn, account.id, by.request_id or "", now - _TAP_KNOWN_FOR
-                )
-                if number is None:
-                    order_id = await open_order(conn, judged, now, by)
-                    number = await desk_store.number_of(conn, order_id)
+            number = await _open_once(conn, account.id, judged, by, now)
         except BadField as refusal:
             return await _form(conn, request, form, {refusal.field: refusal.right}, status=422)
         except DispatchRefusal as refusal:
             return await _form(conn, request, form, {"asset": refusal.text}, status=409)
     return go(f"/desk/orders/{number}")
+
+
+async def _open_once(conn: AsyncConnection, account_id: int, new: NewOrder, by: By, now: datetime) -> str:
+    try:
+        async with conn.transaction():
+            since = now - _TAP_KNOWN_FOR
+            number = await desk_store.opened_by_tap(conn, account_id, by.request_id or "", since)
+            if number is None:
+                number = await desk_store.number_of(conn, await open_order(conn, new, now, by))
+            return number
+    except UniqueViolation as error:
+        if error.diag.constraint_name != "work_order_live_alarm":
+            raise
+        raise AlarmHasOrder(new.alarm_id or 0) from error
+
+
+async def _same_asset(conn: AsyncConnection, request: web.Request, new: NewOrder) -> bool:
+    """Whether the alarm the order is opened for, if any, is one of this asset."""
+    if new.alarm_id is None:
+        return True
+    alarm = await desk_store.alarm_view(conn, new.alarm_id, account_of(request).communities)
+    return alarm is not None and alarm.asset_id == new.asset_id
 
 
 def judge(form: OpenForm, chosen: AssetFound | None) -> NewOrder | dict[str, Text]:

@@ -113,7 +113,8 @@ async def order_view(conn: AsyncConnection, number: str, communities: Sequence[i
             """
             SELECT o.id AS order_id, o.community_id, community.code AS community, o.number, o.status,
                    o.severity,
-                   o.title_zh, o.title_en, o.what_zh, o.what_en, concat_ws(' · ', nullif(asset.place_zh, ''), asset.name_zh) AS place_zh,
+                   o.title_zh, o.title_en, o.what_zh, o.what_en,
+                   concat_ws(' · ', nullif(asset.place_zh, ''), asset.name_zh) AS place_zh,
                    concat_ws(' · ', nullif(asset.place_en, ''), asset.name_en) AS place_en,
                    asset.name_zh AS asset_zh, asset.name_en AS asset_en, asset.code AS asset_code,
                    o.kind, o.skill, o.opened_at, staff.name AS assignee,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Final, Protocol
 
 from config.text import Language, Text
@@ -85,7 +86,7 @@ def read_form(form: Form, items: Sequence[CheckItem]) -> FinishForm:
     quantities = [value for value in form.getall("part_quantity", ()) if isinstance(value, str)]
     rows = [
         PartRow(name.replace("\0", "").strip(), quantity.strip())
-        for name, quantity in zip(names, quantities, strict=False)
+        for name, quantity in zip_longest(names, quantities[: len(names)], fillvalue="")
     ]
     typed = [row for row in rows if row.name or row.quantity][:MOST_PARTS]
     return FinishForm(
