@@ -229,5 +229,5 @@ async def check_broker(settings: Settings, which: Callable[[], str | None] = mos
     except LinkFailed as error:
         mend = f"start the broker, or correct {PREFIX}MQTT_URL (host, port, user, password)"
         return Finding("broker", "problem", str(error), mend)
-    link.close()
+    await link.close()
     return Finding("broker", "ok", f"reachable: {without_password(settings.mqtt_url)}")
