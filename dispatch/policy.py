@@ -197,10 +197,17 @@ class Policy(_Part):
     decline_reasons: dict[str, Text]
     hold_reasons: dict[str, HoldReason]
     results: dict[str, Text]
+    undelivered: frozenset[str]
     kinds: dict[str, Text]
     skills: dict[str, Text]
     plans: PlannedWork
     photos: PhotoLimits
+
+    @model_validator(mode="after")
+    def _known_results(self) -> "Policy":
+        if unknown := self.undelivered - self.results.keys():
+            raise ValueError(f"undelivered: {', '.join(sorted(unknown))}: not one of results")
+        return self
 
     def kind_name(self, kind: str) -> Text:
         """Name a kind of work in words."""

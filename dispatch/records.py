@@ -109,6 +109,7 @@ async def _write(
         "technician": {"id": facts["staff_id"], "code": facts["staff_code"], "name": facts["staff_name"]},
         "summary": report.text(_summary(order, completion, policy)),
         "result": {"code": completion.result, **report.text(policy.results[completion.result])},
+        "delivered": completion.result not in policy.undelivered,
         "next_due": report.day(facts["next_due"]),
         "completed_at": report.moment(now),
     }
@@ -126,6 +127,7 @@ async def _write(
             "body": written,
             "prev_hash": body["prev_hash"],
             "hash": report.digest(written),
+            "delivered": body["delivered"],
             "supersedes": earlier.id if earlier else None,
         },
     )

@@ -32,6 +32,7 @@ class Stored:
     body: str
     prev_hash: str
     hash: str
+    delivered: bool
     supersedes_seq: int | None
 
 
@@ -105,6 +106,7 @@ def _columns_misfit(record: Stored) -> Text | None:
             "staff_id": body["technician"]["id"],
             "completed_at": body["completed_at"],
             "prev_hash": body["prev_hash"],
+            "delivered": body["delivered"],
             "supersedes_seq": body["supersedes"],
         }
     except (ValueError, KeyError, TypeError) as error:

@@ -136,12 +136,14 @@ async def assets_in_service(conn: AsyncConnection, community_id: int, period: Pe
 async def records_between(
     conn: AsyncConnection, community_id: int, start: datetime, end: datetime
 ) -> list[Record]:
-    """List the maintenance records completed in a stretch of time."""
+    """List the records of work done in a stretch of time; of a corrected one, only the correction."""
     async with conn.cursor(row_factory=class_row(Record)) as cursor:
         await cursor.execute(
-            """SELECT id AS record_id, kind, asset_id FROM maintenance_record
-                WHERE community_id = %(community_id)s AND completed_at >= %(start)s AND completed_at < %(end)s
-                ORDER BY id""",
+            """SELECT r.id AS record_id, r.kind, r.asset_id FROM maintenance_record AS r
+                WHERE r.community_id = %(community_id)s AND r.delivered
+                  AND r.completed_at >= %(start)s AND r.completed_at < %(end)s
+                  AND NOT EXISTS (SELECT FROM maintenance_record AS later WHERE later.supersedes = r.id)
+                ORDER BY r.id""",
             {"community_id": community_id, "start": start, "end": end},
         )
         return await cursor.fetchall()

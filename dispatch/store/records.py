@@ -12,7 +12,7 @@ from dispatch.report import Stored
 
 _STORED = """
     SELECT r.id, c.code AS community, r.seq, r.order_id, o.number AS order_number, r.asset_id, r.kind,
-           r.staff_id, r.completed_at, r.body, r.prev_hash, r.hash, s.seq AS supersedes_seq
+           r.staff_id, r.completed_at, r.body, r.prev_hash, r.hash, r.delivered, s.seq AS supersedes_seq
       FROM maintenance_record AS r
       JOIN community AS c ON c.id = r.community_id
       JOIN work_order AS o ON o.id = r.order_id
@@ -66,9 +66,10 @@ async def insert(conn: AsyncConnection, fields: dict[str, Any]) -> int:
     cursor = await conn.execute(
         """
         INSERT INTO maintenance_record (community_id, seq, order_id, asset_id, kind, staff_id, completed_at,
-                                        body, prev_hash, hash, supersedes)
+                                        body, prev_hash, hash, delivered, supersedes)
         VALUES (%(community_id)s, %(seq)s, %(order_id)s, %(asset_id)s, %(kind)s, %(staff_id)s,
-                %(completed_at)s, %(body)s, %(prev_hash)s, %(hash)s, %(supersedes)s)
+                %(completed_at)s, %(body)s, %(prev_hash)s, %(hash)s, %(delivered)s,
+                %(supersedes)s)
         RETURNING id
         """,
         fields,

@@ -188,6 +188,7 @@ CREATE TABLE maintenance_record (
     body         text        NOT NULL,
     prev_hash    text        NOT NULL,
     hash         text        NOT NULL,
+    delivered    boolean     NOT NULL DEFAULT true, -- false: the work could not be done; no evidence of a promise kept
     supersedes   bigint      UNIQUE REFERENCES maintenance_record,  -- a reopened order's record corrects the earlier one
     UNIQUE (community_id, seq),
     UNIQUE (community_id, prev_hash)                     -- a chain does not fork

@@ -121,6 +121,16 @@ async def test_a_reopened_order_s_record_corrects_the_earlier_one(
     assert (report.ok, report.good) == (True, 2)
 
 
+async def test_work_that_could_not_be_done_is_no_evidence(conn: AsyncConnection, world: World) -> None:
+    order = await at_work(conn, world)
+    not_done = Completion(GOOD.answers, 5, result="not_possible")
+    done = await complete(conn, order, world.by("li"), not_done, MORNING + HOUR)
+    cursor = await conn.execute("SELECT delivered FROM maintenance_record WHERE id = %s", (done.record_id,))
+    assert await cursor.fetchone() == (False,)
+    (report,) = await check_chains(conn)
+    assert report.ok
+
+
 async def test_a_verified_order_closes_by_itself(conn: AsyncConnection, world: World) -> None:
     order = await at_work(conn, world)
     await complete(conn, order, world.by("li"), GOOD, MORNING + HOUR)
