@@ -176,6 +176,13 @@ class Case:
         """A trigger that is no condition (offline) holds since a moment."""
         self._holding.setdefault(position, since)
 
+    def settle(self, clock: int) -> None:
+        """Event time has moved on, with nothing that said so for `clear_after`: what comes now begins anew."""
+        if self._raised is None or self._ending is not None or self._last is None or self._quiet() is None:
+            return
+        if clock >= self._quiet_until(self._last):
+            self.clear(self._quiet_until(self._last))
+
     def run_out(self, clock: int, received: int) -> None:
         """Event time has moved on: timers that it confirms run out."""
         counted: tuple[tuple[int, Holds | Happens], ...] = (*self._plan.holds, *self._plan.happens)
@@ -188,15 +195,10 @@ class Case:
             ]
             if due and min(due) <= clock:
                 self._raise_held(min(due), received)
-        elif self._ending is not None:
-            if clock >= self._ending.at + self._rule.keep:
-                self.clear(self._ending.at + self._rule.keep)
-        elif (
-            self._quiet() is not None
-            and self._last is not None
-            and clock >= (at := self._quiet_until(self._last))
-        ):
-            self.clear(at)
+        elif self._ending is None:
+            self.settle(clock)
+        elif clock >= self._ending.at + self._rule.keep:
+            self.clear(self._ending.at + self._rule.keep)
 
     def wake(self, now: int) -> None:
         """Our clock has moved on: timers run out for which nothing else was heard."""

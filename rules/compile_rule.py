@@ -92,7 +92,7 @@ class RuleCompiler:
         return rule
 
     def _note(self, part: str, message: str) -> None:
-        self.sheet.note((*self.path, part), message)
+        self.sheet.note((*self.path, part), message, key=True)
 
     def _optional(self, part: str, source: str | None) -> Condition | None:
         return None if source is None else self.sheet.condition((*self.path, part), source, self.scope)

@@ -44,6 +44,9 @@ class _Place:
     quote: int = 0
 
 
+_TOP = _Place(1, 1, inline=False)
+
+
 @dataclass(slots=True)
 class Document:
     """The content of one YAML file and the position of each part of it."""
@@ -55,12 +58,13 @@ class Document:
     _keys: dict[Keys, _Place] = field(default_factory=dict)
 
     def at(self, path: Keys, message: str, *, key: bool = False, offset: int = 0) -> Problem:
-        """A problem at a path: at its key, or inside its scalar `offset` characters on, or at the nearest parent."""
-        places = self._keys if key else self._values
-        while path and path not in places:
-            path, offset = path[:-1], 0
-            places = self._values
-        place = places.get(path, _Place(1, 1, inline=False))
+        """A problem at a path (its key, or `offset` characters into its scalar), or at the nearest parent."""
+        place = self._keys.get(path) if key else None
+        while place is None:
+            place = self._values.get(path, None if path else _TOP)
+            if place is None:
+                path, offset = path[:-1], 0
+                place = self._keys.get(path) if key else None
         inside = offset + place.quote if place.inline else 0
         return Problem(self.name, place.line, place.column + inside, message)
 

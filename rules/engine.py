@@ -196,6 +196,7 @@ class _Steps:
                 if self._state.online is not False:
                     case.clear(said.at if back else received)
             else:
+                case.settle(self._state.latest)
                 if position in touched:
                     case.read(received)
                 if position in happened:

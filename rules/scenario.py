@@ -22,7 +22,7 @@ from rules.scenario_file import Entry, Expected, Scenario, read_scenarios
 from rules.state import DeviceState, dump_state, load_state
 
 START = datetime(2026, 11, 23, 8, tzinfo=UTC)
-_START = to_moment(START)
+START_MOMENT = to_moment(START)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def run(scenario: Scenario, book: RuleBook) -> Outcome:
         site.sleep(to_moment(heard.received_at))
         for given in inputs(heard, rules):
             site.take(given)
-    site.sleep(max(site.now, _START + span(scenario.until or timedelta())))
+    site.sleep(max(site.now, START_MOMENT + span(scenario.until or timedelta())))
     return Outcome(scenario.name, _in_order(map(_alarm, scenario.expect)), _in_order(site.alarms))
 
 
@@ -86,7 +86,7 @@ class Rehearsal:
     """One device's memory, our clock, and the alarms there have been: the engine at work without a database."""
 
     def __init__(self, rules: RuleSet, facts: Facts) -> None:
-        self.now = _START
+        self.now = START_MOMENT
         self.alarms: list[Alarm] = []
         self._rules = rules
         self._facts = facts
@@ -111,11 +111,11 @@ class Rehearsal:
     def _note(self, effect: Effect) -> None:
         match effect:
             case Raised(rule=rule, at=at, wall=wall, page=page):
-                self.alarms.append(Alarm(at - _START, rule.code, wall - _START if page else None))
+                self.alarms.append(Alarm(at - START_MOMENT, rule.code, wall - START_MOMENT if page else None))
             case Paged(rule=rule, wall=wall):
-                self._live(rule.code, lambda alarm: replace(alarm, paged=wall - _START))
+                self._live(rule.code, lambda alarm: replace(alarm, paged=wall - START_MOMENT))
             case Cleared(rule=rule, at=at):
-                self._live(rule.code, lambda alarm: replace(alarm, cleared=at - _START))
+                self._live(rule.code, lambda alarm: replace(alarm, cleared=at - START_MOMENT))
 
     def _live(self, code: str, change: Callable[[Alarm], Alarm]) -> None:
         live = next(n for n, each in enumerate(self.alarms) if each.rule == code and each.cleared is None)
