@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from psycopg import AsyncConnection
+from psycopg.errors import UniqueViolation
 from psycopg_pool import AsyncConnectionPool
 
 from config.text import Text
@@ -195,7 +196,7 @@ async def test_an_alarm_opens_one_order(
         alarm_id=alarm.alarm_id,
     )
     async with pool.connection() as own:
-        with pytest.raises(Exception, match="work_order_live_alarm"):
+        with pytest.raises(UniqueViolation, match="work_order_live_alarm"):
             await open_order(own, second, MORNING)
     assert await only_order(conn) == order
 
