@@ -231,6 +231,8 @@ async def _answer(conn: AsyncConnection, ask: KioskAsk) -> str:
     if page is None or (ask.unit is not None and page.summary.unit != ask.unit):
         return receipts.not_found(ask.request_id, ask.bill_no, ask.unit)
     bill = page.summary
+    if bill.status in ("void", "credit_note"):
+        return receipts.nothing_due(ask.request_id, bill.unit, page.prepaid_fen)
     return receipts.bill_answer(
         ask.request_id,
         receipts.BillAtKiosk(

@@ -19,8 +19,8 @@ Answer (topic `clerestory/{community}/{kiosk}/answer`):
      "due_on": "2026-11-25", "total_fen": 38650, "paid_fen": 0, "unpaid_fen": 38650, "prepaid_fen": 0,
      "lines": [{"name": {"zh": "…", "en": "…"}, "amount_fen": 12345}], "text": {"zh": "…", "en": "…"}}
 
-`status` is `found`, `nothing_due` (the unit has no unpaid bill) or `not_found`; the last two have no bill
-fields but `unit` as asked, and `prepaid_fen` where the unit is known.
+`status` is `found`, `nothing_due` (no unpaid bill, or a void one) or `not_found`; the last two have no
+bill fields but `unit` as asked, and `prepaid_fen` where the unit is known.
 """
 
 import json

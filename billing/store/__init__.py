@@ -1,27 +1,6 @@
 """All SQL of billing. The caller owns the transaction."""
 
-from billing.store.issuing import (
-    Community,
-    NewBill,
-    NewEvidence,
-    Tariff,
-    UnitToBill,
-    add_bills,
-    assets_in_service,
-    building_ids,
-    communities,
-    keep_evidence,
-    lines_of_month,
-    lock_billing,
-    meters,
-    next_bill_ids,
-    occupancies,
-    parking_spaces,
-    prepaid_balances,
-    records_between,
-    tariffs,
-    units_to_bill,
-)
+from billing.store.issuing import NewBill, NewEvidence, add_bills, keep_evidence, next_bill_ids
 from billing.store.ledger import check_ledger, open_accounts, post
 from billing.store.pages import (
     bill_for_office,
@@ -30,7 +9,6 @@ from billing.store.pages import (
     bills_of_party,
     party_may_see_record,
     prepaid_of_unit,
-    refusals,
 )
 from billing.store.payments import (
     Answered,
@@ -44,8 +22,28 @@ from billing.store.payments import (
     bill_to_pay,
     lock_transaction,
     next_payment_id,
+    refusals,
     unit_id,
     unpaid_bill_of_unit,
+)
+from billing.store.tariffs import (
+    Community,
+    Tariff,
+    assets_in_service,
+    building_ids,
+    communities,
+    parking_spaces,
+    records_between,
+    tariffs,
+)
+from billing.store.units import (
+    UnitToBill,
+    lines_of_month,
+    lock_billing,
+    meters,
+    occupancies,
+    prepaid_balances,
+    units_to_bill,
 )
 from billing.store.voiding import BillToVoid, add_credit_note, bill_to_void, reverse_allocations
 

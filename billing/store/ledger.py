@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row, dict_row, scalar_row
+from psycopg.rows import class_row, dict_row
 
 from billing.postings import Discrepancy, Entry, LedgerCheck
 
@@ -19,13 +19,12 @@ async def post(
     accounts = await _accounts(
         conn, community_id, {(entry.kind, entry.ref) for _, _, entries in transactions for entry in entries}
     )
-    async with conn.cursor(row_factory=scalar_row) as cursor:
+    async with conn.cursor() as cursor:
         await cursor.execute(
             """INSERT INTO ledger_transaction (community_id, kind, ref, at)
                SELECT %(community_id)s, kind, ref, %(now)s
-                 FROM unnest(%(kinds)s::text[], %(refs)s::text[]) WITH ORDINALITY AS new(kind, ref, position)
-                ORDER BY position
-            RETURNING id""",
+                 FROM unnest(%(kinds)s::text[], %(refs)s::text[]) AS new(kind, ref)
+            RETURNING kind, ref, id""",
             {
                 "community_id": community_id,
                 "now": now,
@@ -33,10 +32,10 @@ async def post(
                 "refs": [ref for _, ref, _ in transactions],
             },
         )
-        ids: list[int] = await cursor.fetchall()
+        ids = {(kind, ref): transaction_id for kind, ref, transaction_id in await cursor.fetchall()}
     rows = [
-        (transaction_id, position, accounts[entry.kind, entry.ref], entry.amount_fen)
-        for transaction_id, (_, _, entries) in zip(ids, transactions, strict=True)
+        (ids[kind, ref], position, accounts[entry.kind, entry.ref], entry.amount_fen)
+        for kind, ref, entries in transactions
         for position, entry in enumerate(entries, 1)
     ]
     async with (

@@ -16,7 +16,6 @@ from billing.views import (
     BillPayment,
     BillSummary,
     CompositionPart,
-    Refusal,
     StandardFound,
     paidness,
 )
@@ -38,12 +37,13 @@ _SUMMARY = """
 
 # A party sees the bills addressed to it, and those of a unit it owned in the bill's month.
 _OF_PARTY = """
-    (bill.party_id = %(party_id)s OR EXISTS (
-        SELECT FROM occupancy
-         WHERE occupancy.unit_id = bill.unit_id AND occupancy.party_id = %(party_id)s
-           AND occupancy.role = 'owner'
-           AND occupancy.from_date <= (bill.period + interval '1 month - 1 day')::date
-           AND (occupancy.to_date IS NULL OR occupancy.to_date >= bill.period)))
+    bill.id IN (
+        SELECT id FROM bill WHERE party_id = %(party_id)s
+         UNION ALL
+        SELECT owned.id FROM occupancy JOIN bill AS owned ON owned.unit_id = occupancy.unit_id
+         WHERE occupancy.party_id = %(party_id)s AND occupancy.role = 'owner'
+           AND occupancy.from_date <= (owned.period + interval '1 month - 1 day')::date
+           AND (occupancy.to_date IS NULL OR occupancy.to_date >= owned.period))
 """
 
 
@@ -144,22 +144,6 @@ async def party_may_see_record(conn: AsyncConnection, party_id: int, record_id: 
         {"party_id": party_id, "record_id": record_id},
     )
     return await found.fetchone() is not None
-
-
-async def refusals(
-    conn: AsyncConnection, community_ids: Sequence[int] | None, limit: int = 100
-) -> list[Refusal]:
-    """List money that was not taken, newest first."""
-    async with conn.cursor(row_factory=class_row(Refusal)) as cursor:
-        await cursor.execute(
-            """SELECT refusal.id AS refusal_id, community.code AS community, channel, transaction_id, reason,
-                      detail, recorded_at
-                 FROM payment_refusal AS refusal JOIN community ON community.id = refusal.community_id
-                WHERE (%(communities)s::int[] IS NULL OR community_id = ANY(%(communities)s))
-                ORDER BY refusal.id DESC LIMIT %(limit)s""",
-            {"communities": None if community_ids is None else list(community_ids), "limit": limit},
-        )
-        return await cursor.fetchall()
 
 
 async def prepaid_of_unit(conn: AsyncConnection, unit_id: int) -> int:

@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row, scalar_row
 
 from billing.store.scalars import number
+from billing.views import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +192,19 @@ async def unit_id(conn: AsyncConnection, community_id: int, unit: str) -> int | 
         )
         found: int | None = await cursor.fetchone()
         return found
+
+
+async def refusals(
+    conn: AsyncConnection, community_ids: Sequence[int] | None, limit: int = 100
+) -> list[Refusal]:
+    """List money that was not taken, newest first."""
+    async with conn.cursor(row_factory=class_row(Refusal)) as cursor:
+        await cursor.execute(
+            """SELECT refusal.id AS refusal_id, community.code AS community, channel, transaction_id, reason,
+                      detail, recorded_at
+                 FROM payment_refusal AS refusal JOIN community ON community.id = refusal.community_id
+                WHERE (%(communities)s::int[] IS NULL OR community_id = ANY(%(communities)s))
+                ORDER BY refusal.id DESC LIMIT %(limit)s""",
+            {"communities": None if community_ids is None else list(community_ids), "limit": limit},
+        )
+        return await cursor.fetchall()

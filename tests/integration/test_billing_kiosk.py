@@ -253,6 +253,13 @@ async def test_a_kiosk_may_ask_by_bill_or_by_unit(conn: AsyncConnection, town: T
         assert (await answered(ask(bill_no, unit)))["status"] == "not_found"
 
 
+async def test_a_void_bill_is_not_asked_for(conn: AsyncConnection, town: Town) -> None:
+    async with conn.transaction():
+        await void_bill(conn, "garden", BILL, NOVEMBER_1)
+    question = KioskAsk(town.kiosk(), NOVEMBER_1, "1", BILL, None)
+    assert _said(await kiosk.answer(conn, question, NOVEMBER_1))["status"] == "nothing_due"
+
+
 async def test_the_check_says_what_does_not_fit(conn: AsyncConnection, town: Town) -> None:
     await pay_whole(conn, payment(town.kiosk(), BILL, "B1-101", 12_000))
     assert (await ledger.check(conn)).ok
