@@ -1,4 +1,4 @@
-"""A small town for tests of pages: two communities, residents, staff, an account of every role, work done, bills."""
+"""A small town for tests of pages: two communities, residents, staff, accounts, work done, bills."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ CHECKLIST = (
 
 @dataclass(slots=True)
 class Town:
-    """Ids by the codes people use. Community `home` has residents ann (B1-101) and bob (B1-102); `far` has eve."""
+    """Ids by the codes people use: `home` has the residents ann (B1-101) and bob (B1-102), `far` has eve."""
 
     communities: dict[str, int] = field(default_factory=dict)
     areas: dict[str, int] = field(default_factory=dict)
@@ -127,7 +127,8 @@ async def _community(conn: AsyncConnection, town: Town, code: str, zh: str, en: 
             INSERT INTO charge_item (community_id, code, name_zh, name_en, basis, price_fen, grade, contract,
                                      standards, composition, from_date, position)
             VALUES (%(community)s, %(code)s, %(zh)s, %(en)s, 'area', %(fen)s, '二级 / grade 2',
-                    '物业服务合同 / service contract § 5', %(standards)s, %(composition)s, %(first)s, %(position)s)
+                    '物业服务合同 / service contract § 5', %(standards)s, %(composition)s, %(first)s,
+                    %(position)s)
             """,
             {
                 "community": community,

@@ -15,7 +15,7 @@ To add a room of pages write `web/ROOM.py` with `routes() -> list[web.RouteDef]`
 - A new route belongs into the matrix of tests/integration/test_web_access.py.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
@@ -86,17 +86,23 @@ def create_app(
         behind_proxy=behind_proxy,
         desk_phone=desk_phone,
     )
-    for route in rooms():
-        if access_of(route.handler) is None:
-            raise RuntimeError(
-                f"{route.method} {route.path} does not say who may call it: add @require or @public"
-            )
-    app.add_routes(rooms())
+    routes = rooms()
+    refuse_the_unmarked(routes)
+    app.add_routes(routes)
     app.router.add_static("/static/", STATIC_DIR)
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_live)
     app.on_shutdown.append(_end_streams)
     return app
+
+
+def refuse_the_unmarked(routes: Iterable[web.RouteDef]) -> None:
+    """Refuse to start with a handler that does not say who may call it."""
+    for route in routes:
+        if access_of(route.handler) is None:
+            raise RuntimeError(
+                f"{route.method} {route.path} does not say who may call it: add @require or @public"
+            )
 
 
 async def _live(app: web.Application) -> AsyncIterator[None]:

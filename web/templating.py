@@ -75,9 +75,14 @@ def _environment(language: Language, catalogues: Catalogues, versions: Mapping[s
     def exact(context: Context, moment: datetime) -> Markup:
         return times.exact_element(moment, _zone(context), language)
 
+    def side(text: str) -> str:
+        """Choose a language's side of a text written as 中文 / English; any other text stays whole."""
+        sides = text.split(" / ")
+        return sides[0 if language == "zh" else 1] if len(sides) == 2 else text  # noqa: PLR2004 - two sides
+
     environment.filters.update(
         {"word": word, "month": month, "day": day, "when": when, "exact": exact, "money": money}
-        | {"price": price, "quantity": quantity}
+        | {"price": price, "quantity": quantity, "side": side}
     )
     environment.globals.update({"asset": asset, "lang": language})
     return environment

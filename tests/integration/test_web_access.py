@@ -157,7 +157,8 @@ async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
         """
         INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh, meaning_en,
                            raised_at, recorded_at)
-        VALUES (%(community)s, %(device)s, 'r', 'minor', '门', 'Door', '门', 'Door', %(now)s, %(now)s) RETURNING id
+        VALUES (%(community)s, %(device)s, 'r', 'minor', '门', 'Door', '门', 'Door', %(now)s, %(now)s)
+        RETURNING id
         """,
         community=town.communities["home"],
         device=town.devices["L1"],
@@ -188,7 +189,7 @@ async def _value(conn: AsyncConnection, query: str, **values: object) -> object:
 
 def test_every_route_is_listed() -> None:
     def plain(path: str) -> str:
-        """Drop the patterns: {id:\\d+} → {id}."""
+        """Drop the pattern of each placeholder."""
         return "".join(part.split(":")[0] + "}" if ":" in part else part for part in _parts(path))
 
     assert {f"{route.method} {plain(route.path)}" for route in rooms()} == set(MATRIX)
@@ -261,8 +262,8 @@ async def test_a_change_without_our_token_is_refused(asked: Asked) -> None:
                     browser.csrf = token
                     statuses.append((await browser.post(path, {})).status)
                 browser.csrf = good
-                for header in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
-                    statuses.append((await browser.post(path, {}, **header)).status)
+                foreign = ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"})
+                statuses += [(await browser.post(path, {}, **header)).status for header in foreign]
                 if set(statuses) != {403}:
                     wrong[login, route] = statuses
     assert wrong == {}

@@ -24,7 +24,7 @@ class Browser:
     """One reader of a running application."""
 
     def __init__(self, server: BaseTestServer) -> None:
-        self.client: TestClient[Any, Application] = TestClient(server, cookie_jar=CookieJar(unsafe=True))
+        self.client: TestClient[Any, None] = TestClient(server, cookie_jar=CookieJar(unsafe=True))
         self.csrf = ""
 
     async def __aenter__(self) -> Self:

@@ -1,0 +1,133 @@
+"""Errors people can read, and what every answer carries."""
+
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import BaseTestServer
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from tests import town as towns
+from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.manual_clock import ManualClock
+from web.access import FORM_BYTES
+from web.app import create_app, refuse_the_unmarked
+
+
+@pytest.fixture
+async def server(
+    pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualClock
+) -> AsyncIterator[BaseTestServer]:
+    await towns.build(conn)
+    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [("/nowhere", 404, "没有找到"), ("/desk", 403, "此账号无权查看"), ("/sign-out", 405, "不能这样访问")],
+)
+async def test_a_refusal_is_a_page_of_ours(server: BaseTestServer, path: str, status: int, says: str) -> None:
+    async with Browser(server) as browser:
+        await browser.sign_in("ann")
+        got, text = await browser.get(path)
+        assert got == status
+        assert f"<h1>{says}</h1>" in text
+        assert (await browser.get(path, **{"HX-Request": "true"}))[1].startswith(
+            '<div class="notice critical">'
+        )
+
+
+async def test_a_refusal_speaks_english_too(server: BaseTestServer) -> None:
+    async with Browser(server) as browser:
+        assert "Nothing here" in (await browser.get("/nowhere", **{"Accept-Language": "en"}))[1]
+
+
+async def test_too_large_a_body_is_refused_before_it_is_read_and_while_it_is_read(
+    server: BaseTestServer,
+) -> None:
+    async with Browser(server) as browser:
+        await browser.get("/sign-in")
+        large = "x" * (FORM_BYTES + 1)
+        assert (await browser.post("/sign-in", {"login": large})).status == 413
+
+        async def streamed() -> AsyncIterator[bytes]:
+            yield b"login="
+            for _ in range(FORM_BYTES // 1024 + 1):
+                yield b"x" * 1024
+
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        async with browser.client.post("/sign-in", data=streamed(), headers=headers) as response:
+            assert response.status == 413
+
+
+async def test_a_failure_is_told_with_a_reference_that_the_log_knows(
+    pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await towns.build(conn)
+    async with (
+        server_of(create_app(pool, clock, passwords=quick_passwords())) as server,
+        Browser(server) as browser,
+    ):
+        await browser.sign_in("ann")
+        await conn.execute("ALTER TABLE bill RENAME TO bill_gone")
+        await conn.execute("ALTER VIEW bill_state RENAME TO bill_state_gone")
+        with caplog.at_level(logging.ERROR):
+            status, text = await browser.get("/bills")
+    assert status == 500
+    reference = text.split("<code>")[1].split("</code>")[0]
+    assert reference in caplog.text
+    assert "bill_state" not in text
+
+
+async def test_a_database_away_is_a_pause_not_a_fault(
+    pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await towns.build(conn)
+    async with (
+        server_of(create_app(pool, clock, passwords=quick_passwords())) as server,
+        Browser(server) as browser,
+    ):
+        await browser.sign_in("ann")
+        await pool.close()
+        status, text = await browser.get("/bills")
+    assert status == 503
+    assert "系统正在重启" in text
+    assert "Traceback" not in text
+    assert caplog.records
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/nowhere", "/static/css/base.css", "/events"])
+async def test_every_answer_carries_the_protecting_headers(server: BaseTestServer, path: str) -> None:
+    async with Browser(server) as browser:
+        await browser.sign_in("ann")
+        async with browser.client.get(path, allow_redirects=False) as response:
+            policy = response.headers["Content-Security-Policy"]
+            for part in (
+                "default-src 'self'",
+                "frame-ancestors 'none'",
+                "base-uri 'none'",
+                "form-action 'self'",
+            ):
+                assert part in policy
+            assert "unsafe" not in policy
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["Referrer-Policy"] == "same-origin"
+            caching = "immutable" if path.startswith("/static/") else "no-store"
+            assert caching in response.headers["Cache-Control"]
+
+
+async def test_static_files_stay_below_their_folder(server: BaseTestServer) -> None:
+    async with Browser(server) as browser:
+        for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static/"):
+            assert (await browser.get(path))[0] in {403, 404}
+
+
+def test_a_handler_that_does_not_say_who_may_call_it_does_not_start() -> None:
+    async def forgotten(_: web.Request) -> web.StreamResponse:
+        return web.Response()
+
+    with pytest.raises(RuntimeError, match="GET /x does not say who may call it"):
+        refuse_the_unmarked([web.get("/x", forgotten)])
