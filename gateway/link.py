@@ -20,7 +20,9 @@ from gateway.readahead import RawSocket, ReadAheadSocket
 KEEPALIVE_SECONDS = 45
 ANSWER_SECONDS = 10
 PACKETS_A_TURN = 200
+GOODBYE_SECONDS = 2
 PINGREQ = b"\xc0\x00"
+DISCONNECT = b"\xe0\x00"
 LARGEST_RECEIVED_MAXIMUM = 65_535
 
 
@@ -152,10 +154,20 @@ class Link:
             loop.add_reader(self._socket.fileno(), self._drain)
             loop.call_soon(self._drain)  # what was read ahead makes no socket readable
 
-    def close(self) -> None:
-        """Say goodbye and close; a persistent session stays with the broker."""
-        if self._socket is not None:
-            self._client.disconnect()
+    async def close(self) -> None:
+        """Say goodbye and wait until the broker has heard it; a persistent session stays with the broker.
+
+        Just hanging up would lose what the broker has not read yet, such as acknowledgements.
+        """
+        if self._socket is None:
+            return
+        self._socket.send(DISCONNECT)
+        self.resume()
+        self.flush()
+        try:
+            await asyncio.wait_for(self.lost.wait(), GOODBYE_SECONDS)
+        except TimeoutError:
+            self._give_up()
 
     async def _answered(self, what: str) -> None:
         if self._answer is None:

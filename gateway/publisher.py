@@ -62,7 +62,7 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._line is not None:
-            self._line.link.close()
+            await self._line.link.close()
 
     async def publish(self, topic: str, payload: str | bytes, *, retain: bool = False) -> None:
         """Send one message and wait for its PUBACK; raises `LinkFailed` if it may not have arrived."""

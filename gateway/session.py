@@ -69,10 +69,11 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.finish()
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        self._link.close()
+        await self._link.close()
 
     @property
     def waiting(self) -> int:
@@ -116,6 +117,8 @@ class Session:
         )
 
     def _on_message(self, message: MQTTMessage) -> None:
+        if self._finishing:
+            return  # not acknowledged, so it comes again
         # The topic as bytes: paho's own property raises on what is not UTF-8.
         delivery = Delivery(
             readable_topic(message._topic),  # noqa: SLF001

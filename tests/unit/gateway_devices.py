@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from config.profiles import load_profiles
 from gateway.known import Known, Window, known
@@ -13,7 +12,7 @@ WINDOW = Window(retention=timedelta(days=400))
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "lorawan"
 
 
-def make_known(profile: str, **attributes: Any) -> Known:
+def make_known(profile: str, **attributes: object) -> Known:
     """A device of this profile, attached to an asset of the profile's class."""
     made = load_profiles()[profile]
     device = Device(

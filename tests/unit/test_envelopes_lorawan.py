@@ -1,4 +1,4 @@
-"""LoRaWAN uplinks: recorded ones decode to what was recorded beside them, and to signals through a profile."""
+"""LoRaWAN uplinks: recorded ones decode as recorded beside them, and to signals through a profile."""
 
 import base64
 import json

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.envelopes import native
+from gateway.known import Known
 from gateway.refusals import Refused
 from gateway.signals import Event, Heard, Reading
 from tests.unit.gateway_devices import NOW, WINDOW, make_known
@@ -17,13 +18,12 @@ TS = "2026-11-23T06:59:59.250Z"
 AT = datetime(2026, 11, 23, 6, 59, 59, 250_000, tzinfo=UTC)
 
 
-def hear(body: object, known: object = BIN) -> Heard:
+def hear(body: object, known: Known = BIN) -> Heard:
     payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-    assert known in (BIN, ELEVATOR, GBT)
-    return native.hear(payload, BIN if known is BIN else GBT if known is GBT else ELEVATOR, NOW, WINDOW)
+    return native.hear(payload, known, NOW, WINDOW)
 
 
-def refusal(body: object, known: object = BIN) -> Refused:
+def refusal(body: object, known: Known = BIN) -> Refused:
     with pytest.raises(Refused) as caught:
         hear(body, known)
     return caught.value
@@ -156,7 +156,7 @@ def test_a_listed_value_outside_the_list_is_named_with_the_list() -> None:
 @pytest.mark.parametrize("profile", ["bin-native", "kiosk"])
 def test_who_has_no_asset_has_no_readings(profile: str) -> None:
     known = make_known(profile)
-    lonely = type(known)(known.device, known.profile, None, None)
+    lonely = Known(known.device, known.profile, None, None)
     with pytest.raises(Refused) as caught:
         native.hear(b"{}", lonely, NOW, WINDOW)
     assert caught.value.reason == ("unknown_signal" if profile == "kiosk" else "no_asset")
