@@ -85,7 +85,7 @@ class LiveHub:
     def __init__(self, pool: AsyncConnectionPool, listen: Listen | None) -> None:
         self._pool = pool
         self._listen = listen
-        self._subscribers: set[Subscriber] = set()
+        self._subscribers: dict[Subscriber, None] = {}  # in the order they came
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -108,15 +108,15 @@ class LiveHub:
     @contextlib.contextmanager
     def subscribe(self, account: Account) -> Iterator[Subscriber]:
         """Open a stream; an account's oldest ends when it has too many."""
-        own = [subscriber for subscriber in self._subscribers if subscriber.account.id == account.id]
+        own = [one for one in self._subscribers if one.account.id == account.id and not one.closed]
         if len(own) >= MOST_STREAMS:
             own[0].close()
         subscriber = Subscriber(account)
-        self._subscribers.add(subscriber)
+        self._subscribers[subscriber] = None
         try:
             yield subscriber
         finally:
-            self._subscribers.discard(subscriber)
+            del self._subscribers[subscriber]
 
     async def _run(self) -> None:
         if self._listen is None:

@@ -101,7 +101,7 @@ class Reader:
         await self.check(name)
 
     async def check(self, name: str) -> None:
-        """Take a picture of what is shown; note what sticks out or what a screen reader would stumble over."""
+        """Take a picture; note what sticks out and what a screen reader would stumble over."""
         page = self.page
         shown = f"{name}-{self.language}-{self.width}"
         SCREENSHOTS.mkdir(exist_ok=True)

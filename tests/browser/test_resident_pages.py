@@ -1,4 +1,4 @@
-"""A resident's pages, finance and signing in, as people see them: both languages, both widths, light and dark."""
+"""A resident's pages, finance and signing in, as people see them: languages, widths, light and dark."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ async def shown(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
         photo=towns.picture(),
         summary=Text(
             zh="完成半月维保：调整层门间隙，更换门机皮带，试运行正常。",
-            en="Half-monthly maintenance done: landing doors adjusted, door belt replaced, test ride in order.",
+            en="Half-monthly maintenance done: doors adjusted, door belt replaced, test ride in order.",
         ),
     )
     for day in range(1, 8):

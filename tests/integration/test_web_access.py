@@ -1,7 +1,7 @@
 """Who may open what: every route, as every role, as another resident and as staff of another community.
 
-A new route fails here until it is listed. Everything asked for belongs to ann (unit B1-101), to the technician
-wang, or to the community `home`.
+A new route fails here until it is listed. Everything asked for belongs to ann (unit B1-101), to the
+technician wang, or to the community `home`.
 """
 
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ HOME_MONEY = frozenset({"administrator", "manager", "finance"})
 
 @dataclass(frozen=True)
 class Rule:
-    """Accounts that get an answer. Other accounts of their roles find nothing (404), other roles may not (403)."""
+    """Accounts that get an answer. Others of their roles find nothing (404), other roles may not (403)."""
 
     may: frozenset[str]
     roles: frozenset[str] = frozenset()
@@ -155,8 +155,8 @@ async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
     alarm = await _value(
         conn,
         """
-        INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh, meaning_en,
-                           raised_at, recorded_at)
+        INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh,
+                           meaning_en, raised_at, recorded_at)
         VALUES (%(community)s, %(device)s, 'r', 'minor', '门', 'Door', '门', 'Door', %(now)s, %(now)s)
         RETURNING id
         """,

@@ -26,6 +26,7 @@ class Browser:
     def __init__(self, server: BaseTestServer) -> None:
         self.client: TestClient[Any, None] = TestClient(server, cookie_jar=CookieJar(unsafe=True))
         self.csrf = ""
+        self._streams: list[ClientResponse] = []
 
     async def __aenter__(self) -> Self:
         await self.client.start_server()
@@ -34,7 +35,15 @@ class Browser:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for stream in self._streams:
+            stream.close()
         await self.client.session.close()
+
+    async def stream(self, path: str) -> ClientResponse:
+        """Open a stream that is closed with this browser."""
+        response = await self.client.get(path)
+        self._streams.append(response)
+        return response
 
     async def get(self, path: str, **headers: str) -> tuple[int, str]:
         """Load a page; its token is used by the next form."""
