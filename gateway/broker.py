@@ -69,7 +69,7 @@ def free_port() -> int:
 def mosquitto_config(data_dir: Path, port: int, *, durable: bool = True) -> str:
     """Write Mosquitto's configuration.
 
-    `durable` saves the queue of a gateway that is away after every message, so that it survives even a SIGKILL
+    `durable` saves the queue of a gateway that is away after every message, so that it survives a SIGKILL
     of the broker; without it the last second may be lost, and publishing is several times faster. What is on
     its way to a gateway that is there, Mosquitto does not save in time: its own SIGKILL may cost that much.
     """
