@@ -1,19 +1,46 @@
-"""The console script: gathers the commands of every module in `clerestory.commands`."""
+"""The console script. A command's module is imported when the command is asked for, so each starts fast."""
 
 from importlib import import_module
-from pkgutil import iter_modules
 
 import click
 
-import clerestory.commands
+# Each command and the module of `clerestory.commands` that offers it in its COMMANDS.
+HOMES = {
+    "account": "web",
+    "bill": "billing",
+    "deadletters": "gateway",
+    "demo": "demo",
+    "doctor": "storage",
+    "gateway": "gateway",
+    "ledger": "billing",
+    "load": "load",
+    "migrate": "storage",
+    "rules": "rules",
+    "simulate": "simulate",
+    "up": "up",
+    "verify": "dispatch",
+    "web": "web",
+    "worker": "dispatch",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """The commands of HOMES, imported one by one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        home = HOMES.get(cmd_name)
+        if home is None:
+            return None
+        offered: list[click.Command] = import_module(f"clerestory.commands.{home}").COMMANDS
+        return next(command for command in offered if command.name == cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="clerestory")
 def main() -> None:
     """Clerestory (明楼): from a building's sensors to work that gets done, and to the proof behind a bill."""
-
-
-for _module in iter_modules(clerestory.commands.__path__):
-    for _command in import_module(f"clerestory.commands.{_module.name}").COMMANDS:
-        main.add_command(_command)
