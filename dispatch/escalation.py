@@ -112,7 +112,8 @@ def _late(order: Order, now: datetime, policy: Policy) -> Trouble | None:
     if order.status in ("accepted", "en_route") and _passed(order.arrive_by, now):
         return Trouble("arrive", Text(zh="到场时限已过，尚未到场", en="the time to arrive is over"))
     if _passed(_review_at(order, policy), now):
-        reason = policy.hold_reasons[order.hold_reason or ""].name
+        known = policy.hold_reasons.get(order.hold_reason or "")
+        reason = known.name if known else Text(zh=order.hold_reason or "—", en=order.hold_reason or "—")
         return Trouble(
             "hold",
             Text(zh=f"挂起过久：{reason.zh}", en=f"on hold for long: {reason.en[0].lower()}{reason.en[1:]}"),

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from config.text import Text
 from dispatch import lifecycle, notices
 from dispatch.clocks import Calendar
-from dispatch.moving import Moved, both, move, only_holder
+from dispatch.moving import Moved, move, only_holder
 from dispatch.office import assign, cancel, close, merge, note, reopen, verify, withdraw
 from dispatch.order import Order
 from dispatch.people import By
@@ -20,6 +20,7 @@ from dispatch.policy import Policy, shipped_policy
 from dispatch.refusals import BadField, DispatchRefusal, IllegalMove, NotYours, OfferGone
 from dispatch.status import Status
 from dispatch.store import offers
+from dispatch.words import both, plain
 
 __all__ = [
     "Moved",
@@ -112,9 +113,10 @@ async def hold(
         return lifecycle.held(order, reason, now, rules)
 
     known = rules.hold_reasons.get(reason)
-    words = known.name if known else both(reason)
-    if remark.strip():
-        words = Text(zh=f"{words.zh}：{remark.strip()}", en=f"{words.en}: {remark.strip()}")
+    words = known.name if known else both(reason, "reason")
+    said = plain("remark", remark)
+    if said:
+        words = Text(zh=f"{words.zh}：{said}", en=f"{words.en}: {said}")
     return await move(conn, order_id, by, now, to=frozenset({"on_hold"}), why=words, decide=decide)
 
 
@@ -143,7 +145,7 @@ async def progress(
         only_holder(order, by)
         return lifecycle.progressed(order, now, rules, _calendar(order, rules))
 
-    return await move(conn, order_id, by, now, to=None, why=both(words), decide=decide)
+    return await move(conn, order_id, by, now, to=None, why=both(words, "words"), decide=decide)
 
 
 async def hand_back(
@@ -200,7 +202,7 @@ def _reason(reason: str, policy: Policy) -> Text:
         raise BadField(
             "reason", reason, Text(zh=f"请选择 {listed} 或写明原因", en=f"one of {listed}, or own words")
         )
-    return policy.decline_reasons.get(reason) or both(reason)
+    return policy.decline_reasons.get(reason) or both(reason, "reason")
 
 
 def _technician(by: By) -> int:

@@ -13,6 +13,10 @@ from dispatch.people import By
 from dispatch.refusals import IllegalMove, NoSuchOrder, NotYours, RequestReused
 from dispatch.status import Status
 from dispatch.store import orders
+from dispatch.words import plain
+
+# Longer than any name of a tap has to be.
+LONGEST_REQUEST = 200
 
 Decide = Callable[[Order], Awaitable[Order]]
 
@@ -64,16 +68,12 @@ def only_holder(order: Order, by: By) -> None:
         raise NotYours(order.id)
 
 
-def both(words: Text | str) -> Text:
-    """Keep a person's own words as they are, in both languages."""
-    return words if isinstance(words, Text) else Text(zh=words.strip(), en=words.strip())
-
-
 async def _earlier(
     conn: AsyncConnection, order_id: int, by: By, to: frozenset[Status] | None
 ) -> Moved | None:
     if by.request_id is None:
         return None
+    plain("request_id", by.request_id, LONGEST_REQUEST)
     found = await orders.move_of_request(conn, order_id, by.request_id)
     if found is None:
         return None

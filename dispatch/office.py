@@ -7,7 +7,7 @@ from psycopg.errors import UniqueViolation
 
 from config.text import Text
 from dispatch import lifecycle, notices
-from dispatch.moving import Moved, both, move
+from dispatch.moving import Moved, move
 from dispatch.offering import offer_by_hand
 from dispatch.order import Order
 from dispatch.people import By
@@ -15,6 +15,7 @@ from dispatch.policy import Policy, shipped_policy
 from dispatch.refusals import AlarmHasOrder, BadField, IllegalMove, NoSuchOrder
 from dispatch.status import HELD, LIVE
 from dispatch.store import offers, orders
+from dispatch.words import both
 
 
 async def assign(
@@ -148,7 +149,7 @@ async def reopen(
 
 async def note(conn: AsyncConnection, order_id: int, by: By, now: datetime, words: Text | str) -> Moved:
     """Add words to the order's story without moving it."""
-    said = both(words)
+    said = both(words, "words")
     if not said.zh:
         raise BadField("words", said.zh, Text(zh="请写下内容", en="write something"))
 

@@ -6,16 +6,16 @@ from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from ruamel.yaml import YAML
 
 from config.duration import Duration
 from config.text import Text
 from dispatch.clocks import Calendar, Span
-from dispatch.status import Severity
+from dispatch.status import SEVERITIES, Severity
 
 Clocking = Literal["around_the_clock", "business_hours"]
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -29,6 +29,18 @@ def _parse_span(value: object) -> object:
     if not dash:
         raise ValueError(f"{value!r} is not a span; write it like 08:30-12:00")
     return Span(time.fromisoformat(starts), time(0) if ends == "24:00" else time.fromisoformat(ends))
+
+
+T = TypeVar("T")
+
+
+def _for_every_severity(values: Mapping[Severity, T]) -> Mapping[Severity, T]:
+    if missing := [severity for severity in SEVERITIES if severity not in values]:
+        raise ValueError(f"{', '.join(missing)} missing; every severity needs a value")
+    return values
+
+
+BySeverity = Annotated[Mapping[Severity, T], AfterValidator(_for_every_severity)]
 
 
 class _Part(BaseModel):
@@ -100,9 +112,9 @@ class WorkingTimes(_Part):
 class Offers(_Part):
     """How long an offer stands, how many stand at once, and when a new round begins."""
 
-    timeout: Mapping[Severity, Duration]
-    at_once: Mapping[Severity, Annotated[int, Field(ge=1, le=2)]]
-    round_again: Mapping[Severity, Duration]
+    timeout: BySeverity[Duration]
+    at_once: BySeverity[Annotated[int, Field(ge=1, le=2)]]
+    round_again: BySeverity[Duration]
 
 
 class Step(_Part):
@@ -140,8 +152,8 @@ class Verification(_Part):
 class Weights(_Part):
     """The matching's prices; only their proportions matter."""
 
-    unserved: Mapping[Severity, float]
-    waiting: Mapping[Severity, float]
+    unserved: BySeverity[float]
+    waiting: BySeverity[float]
     overdue_hour: float
     load: float
     other_area: float
@@ -152,7 +164,7 @@ class Weights(_Part):
 class Matching(_Part):
     """How many orders one person may have, and what speaks for whom."""
 
-    capacity: Mapping[Severity, Annotated[int, Field(ge=1)]]
+    capacity: BySeverity[Annotated[int, Field(ge=1)]]
     on_hold_counts: bool
     weights: Weights
 
@@ -187,7 +199,7 @@ class PhotoLimits(_Part):
 class Policy(_Part):
     """All of config/dispatch.yaml."""
 
-    deadlines: Mapping[Severity, Deadlines]
+    deadlines: BySeverity[Deadlines]
     overrides: tuple[Override, ...]
     calendar: WorkingTimes
     offers: Offers

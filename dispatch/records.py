@@ -16,9 +16,11 @@ from dispatch.people import By
 from dispatch.policy import Policy, shipped_policy
 from dispatch.refusals import BadField, ChecklistIncomplete, IllegalMove
 from dispatch.store import photographs, records
+from dispatch.words import plain
 
 LONGEST_LABOUR = 7 * 24 * 60
 LONGEST_WORDS = 4000
+LONGEST_NAME = 200
 MOST_PARTS = 100
 
 
@@ -164,14 +166,17 @@ def _check(completion: Completion, policy: Policy) -> None:
     if len(completion.parts) > MOST_PARTS:
         right = Text(zh=f"最多 {MOST_PARTS} 种", en=f"at most {MOST_PARTS}")
         raise BadField("parts", len(completion.parts), right)
+    for answer in completion.answers:
+        plain(f"{answer.code}.remark", answer.remark)
+        if isinstance(answer.value, str):
+            plain(f"{answer.code}.value", answer.value)
     for index, part in enumerate(completion.parts):
-        if not part.name.strip():
+        plain(f"parts[{index}].unit", part.unit, LONGEST_NAME)
+        if not plain(f"parts[{index}].name", part.name, LONGEST_NAME):
             raise BadField(f"parts[{index}].name", part.name, Text(zh="不能为空", en="not empty"))
         if not (isfinite(part.quantity) and part.quantity > 0):
             raise BadField(
                 f"parts[{index}].quantity", part.quantity, Text(zh="应大于 0", en="a number above 0")
             )
     for language, words in (("zh", completion.summary.zh), ("en", completion.summary.en)):
-        if len(words) > LONGEST_WORDS:
-            right = Text(zh=f"最多 {LONGEST_WORDS} 字", en=f"at most {LONGEST_WORDS} characters")
-            raise BadField(f"summary.{language}", len(words), right)
+        plain(f"summary.{language}", words, LONGEST_WORDS)

@@ -75,8 +75,3 @@ LIVE: frozenset[Status] = WAITING | HELD | {"assigned"}
 def allowed(before: Status, after: Status) -> bool:
     """Whether an order may go from one status to the other."""
     return after in MOVES[before]
-
-
-def sources(after: Status) -> frozenset[Status]:
-    """List the statuses from which an order may reach `after`."""
-    return frozenset(status for status in STATUSES if after in MOVES[status])

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -165,15 +165,6 @@ async def finished_without_record(conn: AsyncConnection, community_id: int) -> s
          ORDER BY o.id LIMIT 1
         """,
         {"community": community_id},
-    )
-    row = await cursor.fetchone()
-    return row[0] if row else None
-
-
-async def completed_at(conn: AsyncConnection, record_id: int) -> datetime | None:
-    """Say when the record was written."""
-    cursor = await conn.execute(
-        "SELECT completed_at FROM maintenance_record WHERE id = %(id)s", {"id": record_id}
     )
     row = await cursor.fetchone()
     return row[0] if row else None

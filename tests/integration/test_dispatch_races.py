@@ -13,7 +13,7 @@ from config.text import Text
 from dispatch import moves
 from dispatch.alarms import follow
 from dispatch.orders import NewOrder, open_order
-from dispatch.refusals import DispatchRefusal
+from dispatch.refusals import AlarmHasOrder, BadField, DispatchRefusal
 from dispatch.sweep import sweep
 from rules.changes import AlarmChange
 from rules.rule import OrderTemplate, Rule
@@ -165,6 +165,19 @@ def change(world: World, alarm_id: int, kind: str, at: datetime) -> AlarmChange:
     )
 
 
+def by_hand(world: World, alarm_id: int) -> NewOrder:
+    """An order the office opens for the same alarm."""
+    return NewOrder(
+        community_id=world.community,
+        asset_id=world.elevator,
+        kind="elevator_repair",
+        skill="elevator",
+        severity="minor",
+        title=Text(zh="同一告警", en="The same alarm"),
+        alarm_id=alarm_id,
+    )
+
+
 async def only_order(conn: AsyncConnection) -> int:
     cursor = await conn.execute("SELECT id FROM work_order")
     ((order,),) = await cursor.fetchall()
@@ -186,19 +199,36 @@ async def test_an_alarm_opens_one_order(
         "elevator",
         MORNING + 30 * MINUTE,
     )
-    second = NewOrder(
-        community_id=world.community,
-        asset_id=world.elevator,
-        kind="elevator_repair",
-        skill="elevator",
-        severity="minor",
-        title=Text(zh="同一告警", en="The same alarm"),
-        alarm_id=alarm.alarm_id,
-    )
     async with pool.connection() as own:
         with pytest.raises(UniqueViolation, match="work_order_live_alarm"):
-            await open_order(own, second, MORNING)
+            await open_order(own, by_hand(world, alarm.alarm_id), MORNING)
     assert await only_order(conn) == order
+
+
+async def test_an_alarm_with_another_live_order_keeps_the_old_one_closed(
+    conn: AsyncConnection, world: World
+) -> None:
+    alarm = await raised(conn, world)
+    await follow(conn, [alarm], MORNING)
+    first = await only_order(conn)
+    await conn.execute(
+        "UPDATE work_order SET status = 'verified', settled_at = %s WHERE id = %s", (MORNING, first)
+    )
+    await open_order(conn, by_hand(world, alarm.alarm_id), MORNING)
+    with pytest.raises(AlarmHasOrder, match="another order that is not over"):
+        await moves.reopen(conn, first, world.office, MORNING, "没修好")
+    assert await status_of(conn, first) == "verified"
+
+
+async def test_words_that_cannot_be_kept_are_refused(conn: AsyncConnection, world: World) -> None:
+    order = await add_order(conn, world)
+    await sweep(conn, MORNING)
+    (code, _, _), *_ = await offers_of(conn, order)
+    for words in ("a\0b", "\ud83d", "长" * 2001, "  "):
+        with pytest.raises(BadField) as refusal:
+            await moves.decline(conn, order, world.by(code), MORNING, words)
+        assert refusal.value.field == "reason"
+    assert await status_of(conn, order) == "assigned"
 
 
 async def test_a_cleared_alarm_cancels_what_nobody_accepted(conn: AsyncConnection, world: World) -> None:

@@ -91,6 +91,8 @@ async def test_what_is_missing_is_named_and_nothing_is_written(conn: AsyncConnec
         ("labour_minutes", Completion(GOOD.answers, -1)),
         ("parts[0].quantity", Completion(GOOD.answers, 1, (Part("x", float("nan")),))),
         ("parts[0].name", Completion(GOOD.answers, 1, (Part(" ", 1),))),
+        ("parts[0].name", Completion(GOOD.answers, 1, (Part("a\0b", 1),))),
+        ("words.remark", Completion((CheckAnswer(code="words", remark="\0"),), 1)),
         ("summary.zh", Completion(GOOD.answers, 1, summary=Text(zh="长" * 5000, en=""))),
     ):
         with pytest.raises(BadField) as refused:

@@ -16,6 +16,9 @@ from clerestory.worker import run_worker
 from config.settings import Settings
 from dispatch import moves
 from gateway.link import Link
+from gateway.signals import Device, Heard, Reading
+from rules.apply import hear
+from rules.book import load_rulebook
 from storage.pool import in_utc
 from tests.integration.dispatch_world import MORNING, World, add_order, add_technician, build, status_of
 from tests.manual_clock import ManualClock
@@ -168,4 +171,31 @@ async def test_plans_open_orders_by_themselves(site: Site, conn: AsyncConnection
             cursor = await conn.execute("SELECT count(*) FROM work_order")
             return await cursor.fetchone() == (1,)
 
+        await until(opened)
+
+
+async def test_a_timer_runs_out_and_opens_an_order(site: Site, conn: AsyncConnection, world: World) -> None:
+    clock = site.clock
+    assert isinstance(clock, ManualClock)
+    cursor = await conn.execute(
+        "INSERT INTO device (community_id, asset_id, code, profile) VALUES (%s, %s, 'n1', 'bin-native')"
+        " RETURNING id",
+        (world.community, world.bin),
+    )
+    (device_id,) = await cursor.fetchone() or (0,)
+    device = Device(world.community, device_id, "bund", "n1", "bin-native", world.bin, "bin")
+    full = Heard(device, MORNING, (Reading("fill_percent", MORNING, 97.0),))
+    async with conn.transaction():
+        assert await hear(conn, [full], load_rulebook()) == []
+
+    async def opened() -> bool:
+        found = await conn.execute(
+            "SELECT 1 FROM work_order AS o JOIN alarm AS a ON a.id = o.alarm_id WHERE a.rule = 'bin_overflow'"
+        )
+        return await found.fetchone() is not None
+
+    async with working(site):
+        await until(lambda: _leads(conn))
+        assert not await opened()
+        clock.advance(timedelta(minutes=5))
         await until(opened)

@@ -43,6 +43,7 @@ def test_what_ships_is_whole() -> None:
         ('"08:30-12:00", "13:30-18:00"', '"08:30-14:00", "13:30-18:00"', "do not overlap"),
         ("respond: 5m", "respond: five", "is not a duration"),
         ("undelivered: [not_possible]", "undelivered: [magic]", "magic: not one of results"),
+        ("timeout: { critical: 2m, ", "timeout: { ", "critical missing"),
         ("on_hold_counts: false", "on_hold_count: false", "on_hold_count"),
     ],
 )
