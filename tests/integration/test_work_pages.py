@@ -1,4 +1,4 @@
-"""The technician's pages over real HTTP: the list, one job from offer to record, what a stale page is told."""
+"""The technician's pages over real HTTP: the list, one job from offer to record, what stale pages are told."""
 
 import re
 from collections.abc import AsyncIterator

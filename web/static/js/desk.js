@@ -5,6 +5,13 @@ for (const select of document.querySelectorAll("select[data-go]")) {
   select.form.querySelector("[data-go-button]").hidden = true;
 }
 
+// Enter in the search searches; it does not send the whole form.
+document.querySelector("#search")?.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.isComposing) return;
+  event.preventDefault();
+  window.htmx.trigger(event.target, "search");
+});
+
 // One tap, one move.
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", (event) => {
