@@ -6,6 +6,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+from clerestory.server import CannotServe
 from config.settings import SettingsError
 from gateway.broker import BrokerFailed
 from storage.embedded import (
@@ -24,6 +25,7 @@ T = TypeVar("T")
 MENDABLE = (
     SettingsError,
     BrokerFailed,
+    CannotServe,
     AlreadyRunning,
     BinariesMissing,
     DataDirUnreachable,

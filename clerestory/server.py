@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -15,6 +16,16 @@ from web.app import create_app
 log = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS: Final = 5.0
+
+
+class CannotServe(RuntimeError):
+    """The pages cannot be served at the address the settings name."""
+
+    def __init__(self, http: str, why: str) -> None:
+        super().__init__(
+            f"CLERESTORY_HTTP={http}: {why}; choose an address and port of this machine that is free"
+        )
+        self.http = http
 
 
 @asynccontextmanager
@@ -33,7 +44,12 @@ async def serving(site: Site) -> AsyncIterator[str]:
     await runner.setup()
     try:
         door = web.TCPSite(runner, settings.http_host, settings.http_port)
-        await door.start()
+        try:
+            await door.start()
+        except OSError as error:
+            raise CannotServe(
+                settings.http, os.strerror(error.errno) if error.errno else str(error)
+            ) from error
         host, port = runner.addresses[0][:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         log.info("pages on %s", url)
