@@ -1,1 +1,1 @@
-"""Readings to alarms: the rule language, the pure engine, its memory in PostgreSQL, and the check and test of rule files."""
+"""Readings to alarms: the rule language, the pure engine, its memory, and checks of rule files."""

@@ -114,7 +114,7 @@ def _save(key: Key, state: DeviceState, due: datetime | None) -> Save:
 
 
 def _never_later(known: datetime | None, rules: RuleSet, state: DeviceState, facts: Facts) -> datetime | None:
-    """The time to wake: the stored one stays while it is early enough, so that most updates touch no index."""
+    """The time to wake: the stored one stays while it is early enough, so most updates touch no index."""
     due = engine_next_due(rules, state, facts)
     if due is None:
         return known

@@ -9,7 +9,7 @@ from rules.rule import Happens, Holds, Rule, Trigger
 from rules.ruleset import RulePlan
 from rules.state import Memory, Since
 
-# A finding about the past waits this long for the rest of the backlog, which may end it, before people are told.
+# So long a finding about the past waits for the rest of the backlog, which may end it, before people are told.
 PAGE_DELAY = 2 * MINUTE
 
 
@@ -177,7 +177,7 @@ class Case:
         self._holding.setdefault(position, since)
 
     def settle(self, clock: int) -> None:
-        """Event time has moved on, with nothing that said so for `clear_after`: what comes now begins anew."""
+        """Event time has moved on and nothing said so for `clear_after`: what comes now begins anew."""
         if self._raised is None or self._ending is not None or self._last is None or self._quiet() is None:
             return
         if clock >= self._quiet_until(self._last):

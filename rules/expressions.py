@@ -232,20 +232,14 @@ class _Parser:
             return node
         if self._take("["):
             return Listing(token.offset, self._items("]", depth))
-        if token.kind == "name":
-            self._next += 1
-            if self._take("("):
-                return Call(token.offset, token.text, self._items(")", depth))
-            if token.text in _CONSTANTS:
-                return Literal(token.offset, _CONSTANTS[token.text])
-            return Name(token.offset, token.text)
-        if token.kind == "number":
-            self._next += 1
-            return Literal(token.offset, int(token.text) if token.text.isdigit() else float(token.text))
-        if token.kind == "string":
-            self._next += 1
-            return Literal(token.offset, _ESCAPE.sub(lambda m: _ESCAPES.get(m[1], m[1]), token.text[1:-1]))
-        raise self._unexpected("a value")
+        if token.kind not in {"name", "number", "string"}:
+            raise self._unexpected("a value")
+        self._next += 1
+        if token.kind != "name" or token.text in _CONSTANTS:
+            return Literal(token.offset, _value(token))
+        if self._take("("):
+            return Call(token.offset, token.text, self._items(")", depth))
+        return Name(token.offset, token.text)
 
     def _items(self, closing: str, depth: int) -> tuple[Node, ...]:
         items: list[Node] = []
@@ -256,3 +250,11 @@ class _Parser:
             if self._take(closing):
                 return tuple(items)
             self._expect(",")
+
+
+def _value(token: _Token) -> Scalar:
+    if token.kind == "name":
+        return _CONSTANTS[token.text]
+    if token.kind == "number":
+        return int(token.text) if token.text.isdigit() else float(token.text)
+    return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), token.text[1:-1])

@@ -1,4 +1,4 @@
-"""From a message as the gateway parsed it to the inputs of the engine: one for each moment it speaks of. Pure."""
+"""From a message as the gateway parsed it to inputs of the engine, one for each moment it speaks of. Pure."""
 
 from gateway.signals import Heard
 from rules.conditions import Value

@@ -47,7 +47,7 @@ class AttributeRule:
 
 @dataclass(frozen=True, slots=True)
 class RulePlan:
-    """A rule with what the engine asks of it at every step, worked out once. Triggers come with their position."""
+    """A rule with what the engine asks of it at every step, worked out once; triggers with their position."""
 
     rule: Rule
     signals: tuple[str, ...]

@@ -1,7 +1,7 @@
 """Trying rules without a device or a database: a timeline of what is said, and the exact alarms it gives.
 
-Messages come in the order they were heard. Between them the clock moves from timer to timer, as the worker's does.
-The memory is written out and read back at every step, so a scenario also tries that it can travel.
+Messages come in the order they were heard. Between them the clock moves from timer to timer, as the worker's
+does. The memory is written out and read back at every step, so a scenario also tries that it can travel.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +14,7 @@ from config.vocabulary import Signal
 from gateway.signals import Device, Event, Heard, Reading
 from rules.book import RuleBook
 from rules.case import Cleared, Effect, Paged, Raised
+from rules.conditions import Value
 from rules.engine import Facts, Input, Tick, next_due, step
 from rules.hearing import inputs
 from rules.moments import SECOND, span, span_in_words, to_moment
@@ -35,7 +36,8 @@ class Alarm:
     cleared: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.rule}: raised {_shown(self.raised)}, paged {_shown(self.paged)}, cleared {_shown(self.cleared)}"
+        raised, paged, cleared = (_shown(each) for each in (self.raised, self.paged, self.cleared))
+        return f"{self.rule}: raised {raised}, paged {paged}, cleared {cleared}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def run(scenario: Scenario, book: RuleBook) -> Outcome:
 
 
 class Rehearsal:
-    """One device's memory, our clock, and the alarms there have been: the engine at work without a database."""
+    """One device's memory, our clock, and the alarms there have been: the engine without a database."""
 
     def __init__(self, rules: RuleSet, facts: Facts) -> None:
         self.now = START_MOMENT
@@ -133,7 +135,7 @@ def _messages(entry: Entry, device: Device, rules: RuleSet) -> Iterator[Heard]:
         yield Heard(device, received, readings, events, entry.online)
 
 
-def _number(signal: Signal, value: bool | float | str) -> float:
+def _number(signal: Signal, value: Value) -> float:
     return float(signal.values.index(value)) if isinstance(value, str) else float(value)
 
 

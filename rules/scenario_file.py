@@ -10,6 +10,7 @@ from config.duration import Duration
 from config.profiles import load_profiles
 from config.vocabulary import Signal, load_vocabulary
 from rules.book import RuleBook, load_rulebook
+from rules.conditions import Value
 from rules.document import Document, Keys, Problem, RuleFileError, read_document
 from rules.shape import misshapen
 from rules.type_check import nearest
@@ -73,7 +74,7 @@ class Expected(_Part):
 
 
 class Scenario(_Part):
-    """One story of one device; times count from its start. `until`: how long to go on after the last message."""
+    """One story of one device; times count from its start. `until`: when it ends."""
 
     name: str
     device: DeviceSpec
@@ -83,7 +84,7 @@ class Scenario(_Part):
 
 
 class ScenarioFile(_Part):
-    """Scenarios for some rule files, named from this file's folder; for the shipped rules if none are named."""
+    """Scenarios for rule files, named from this file's folder; for the shipped rules if none are named."""
 
     rules: list[str] | None = None
     scenarios: Annotated[list[Scenario], Field(min_length=1)]
@@ -131,7 +132,7 @@ class _Names:
             for name, value in entry.readings.items():
                 place: Keys = ("timeline", n, "readings", name)
                 if name not in signals:
-                    self._unknown(place, "signal", name, tuple(signals))
+                    self._unknown(place, "signal", name, tuple(signals), key=True)
                 elif (problem := _misfit(signals[name], value)) is not None:
                     self._note(place, problem)
             for m, event in enumerate(entry.events):
@@ -148,18 +149,20 @@ class _Names:
         for name, value in scenario.device.attributes.items():
             place: Keys = ("device", "attributes", name)
             if name not in known:
-                self._unknown(place, "attribute of these rules", name, tuple(known))
+                self._unknown(place, "attribute of these rules", name, tuple(known), key=True)
             elif (problem := known[name].problem(value)) is not None:
                 self._note(place, problem)
 
-    def _unknown(self, place: Keys, kind: str, name: str, known: tuple[str, ...]) -> None:
-        self._note(place, f"{name!r} is not a known {kind}{nearest(name, known)}")
+    def _unknown(
+        self, place: Keys, kind: str, name: str, known: tuple[str, ...], *, key: bool = False
+    ) -> None:
+        self._note(place, f"{name!r} is not a known {kind}{nearest(name, known)}", key=key)
 
-    def _note(self, place: Keys, message: str) -> None:
-        self._found.append(self._document.at((*self._path, *place), message))
+    def _note(self, place: Keys, message: str, *, key: bool = False) -> None:
+        self._found.append(self._document.at((*self._path, *place), message, key=key))
 
 
-def _misfit(signal: Signal, value: bool | float | str) -> str | None:
+def _misfit(signal: Signal, value: Value) -> str | None:
     match signal.type:
         case "boolean":
             return None if isinstance(value, bool) else f"{signal.name} is true or false, not {value!r}"

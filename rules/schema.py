@@ -76,7 +76,7 @@ class OrderSpec(_Part):
 
 
 class TriggerSpec(_Part):
-    """One way for an alarm to be raised; exactly one of `when`, `on`, `silent`, `offline`, or `on` with `when`."""
+    """One way for an alarm to be raised: `when`, `on`, `on` with `when`, `silent` or `offline`."""
 
     when: str | None = None
     hold: Span | None = Field(default=None, alias="for")
@@ -89,7 +89,7 @@ class TriggerSpec(_Part):
 
 
 class RuleSpec(TriggerSpec):
-    """One rule: its trigger (or several under `any`), how it ends, what it means, and the work it asks for."""
+    """One rule: its trigger (or several under `any`), how it ends, what it means, what is to be done."""
 
     severity: Severity
     title: Said

@@ -1,16 +1,16 @@
-"""Conditions of the everyday kind as plain Python functions, several times quicker than building CEL's context.
+"""Everyday conditions as plain Python functions, several times quicker than building CEL's context.
 
-Only for conditions whose types have been checked, and only for what means the same in both languages: comparisons,
-logic, membership, `?:`, and addition, subtraction and multiplication of doubles. Where a name has no value yet the
-function raises KeyError and the caller asks CEL, whose logic of unknowns is the one that counts. A property test
-holds both to the same answers.
+Only for conditions whose types have been checked, and only for what means the same in both languages:
+comparisons, logic, membership, `?:`, and addition, subtraction and multiplication of doubles. Where a name
+has no value yet the function raises KeyError and the caller asks CEL, whose logic of unknowns is the one that
+counts. A property test holds both to the same answers.
 """
 
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rules.expressions import Binary, Choice, Listing, Literal, Name, Node, Unary
+from rules.expressions import Binary, Choice, Listing, Literal, Name, Node, Scalar, Unary
 
 Values = Mapping[str, bool | float | str]
 Shortcut = Callable[[Values, Values], Any]
@@ -30,22 +30,25 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 def shortcut(node: Node) -> Shortcut | None:
     """The function of latest values and attributes for a condition, or None where only CEL will do."""
+    found: Shortcut | None = None
     match node:
         case Literal(value=value):
-            return lambda _values, _asset: value
+            found = _constant(value)
         case Name(name=name):
-            return _named(name)
+            found = _named(name)
         case Unary(operator=sign, operand=operand):
-            inner = shortcut(operand)
-            return None if inner is None else _unary(sign, inner)
+            found = _unary(sign, shortcut(operand))
         case Binary(operator="in", left=left, right=Listing(items=items)):
-            return _membership(left, items)
+            found = _membership(left, items)
         case Binary():
-            return _binary(node)
+            found = _binary(node)
         case Choice(condition=condition, then=then, otherwise=otherwise):
-            return _choice(shortcut(condition), shortcut(then), shortcut(otherwise))
-        case _:
-            return None
+            found = _choice(shortcut(condition), shortcut(then), shortcut(otherwise))
+    return found
+
+
+def _constant(value: Scalar) -> Shortcut:
+    return lambda _values, _asset: value
 
 
 def _named(name: str) -> Shortcut | None:
@@ -55,7 +58,9 @@ def _named(name: str) -> Shortcut | None:
     return (lambda _values, asset: asset[rest]) if first == "asset" else None
 
 
-def _unary(sign: str, inner: Shortcut) -> Shortcut:
+def _unary(sign: str, inner: Shortcut | None) -> Shortcut | None:
+    if inner is None:
+        return None
     if sign == "!":
         return lambda values, asset: not inner(values, asset)
     return lambda values, asset: -inner(values, asset)

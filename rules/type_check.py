@@ -25,6 +25,8 @@ _WORDS = {
     "null": "null",
     "unknown": "unknown",
 }
+_ATTRIBUTE_KINDS: Mapping[str, Kind] = {"number": "double", "boolean": "bool", "text": "string"}
+_COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!=", "in"})
 # What a function takes and gives; a method's subject is its first argument.
 _FUNCTIONS: Mapping[str, tuple[tuple[Kind, ...], Kind]] = {
     "size": (("string",), "int"),
@@ -88,27 +90,29 @@ class _Checker:
     def type_of(self, node: Node) -> _Type:
         match node:
             case Literal(value=value):
-                return _literal(value)
+                found = _literal(value)
             case Name():
-                return self._name(node)
+                found = self._name(node)
             case Unary():
-                return self._unary(node)
+                found = self._unary(node)
             case Binary():
-                return self._binary(node)
-            case Choice(condition=condition, then=then, otherwise=otherwise):
-                self._wants(condition, "bool", "before '?'")
-                first, second = self.type_of(then), self.type_of(otherwise)
-                if "unknown" not in (first.kind, second.kind) and first.kind != second.kind:
-                    self.note(
-                        otherwise,
-                        f"{_WORDS[first.kind]} or {_WORDS[second.kind]}: both sides of ':' must fit",
-                    )
-                return first
+                found = self._binary(node)
+            case Choice():
+                found = self._choice(node)
             case Listing(items=items):
                 kinds = [self.type_of(item) for item in items]
-                return _Type("list", tuple(word for kind in kinds for word in kind.words))
+                found = _Type("list", tuple(word for kind in kinds for word in kind.words))
             case Call():
-                return self._call(node)
+                found = self._call(node)
+        return found
+
+    def _choice(self, node: Choice) -> _Type:
+        self._wants(node.condition, "bool", "before '?'")
+        first, second = self.type_of(node.then), self.type_of(node.otherwise)
+        if "unknown" not in (first.kind, second.kind) and first.kind != second.kind:
+            message = f"{_WORDS[first.kind]} or {_WORDS[second.kind]}: both sides of ':' must fit"
+            self.note(node.otherwise, message)
+        return first
 
     def _name(self, node: Name) -> _Type:
         if node.name in {"event.code", "event.detail"}:
@@ -116,12 +120,16 @@ class _Checker:
                 return _Type("string")
             return self.note(node, f"{node.name} exists only in the condition of an `on` trigger")
         first, dot, rest = node.name.partition(".")
-        if dot and first == "asset":
-            attribute = self.scope.attributes.get(rest)
-            if attribute is None:
-                hint = nearest(rest, tuple(self.scope.attributes))
-                return self.note(node, f"attribute {rest!r} is not declared under `attributes`{hint}")
-            return _Type({"number": "double", "boolean": "bool", "text": "string"}[attribute.type])  # type: ignore[arg-type]
+        return self._attribute(node, rest) if dot and first == "asset" else self._signal(node)
+
+    def _attribute(self, node: Name, name: str) -> _Type:
+        attribute = self.scope.attributes.get(name)
+        if attribute is None:
+            hint = nearest(name, tuple(self.scope.attributes))
+            return self.note(node, f"attribute {name!r} is not declared under `attributes`{hint}")
+        return _Type(_ATTRIBUTE_KINDS[attribute.type])
+
+    def _signal(self, node: Name) -> _Type:
         signal = self.scope.signals.get(node.name)
         if signal is None:
             hint = nearest(node.name, tuple(self.scope.signals))
@@ -150,25 +158,25 @@ class _Checker:
             self._wants(node.right, "bool", f"after {node.operator!r}")
             return _BOOL
         left, right = self.type_of(node.left), self.type_of(node.right)
-        if "unknown" in (left.kind, right.kind):
-            return _BOOL if node.operator in {"==", "!=", "<", "<=", ">", ">=", "in"} else _UNKNOWN
+        known = "unknown" not in (left.kind, right.kind)
+        if node.operator in _COMPARISONS:
+            return self._comparison(node, left, right) if known else _BOOL
+        return self._arithmetic(node, left, right) if known else _UNKNOWN
+
+    def _arithmetic(self, node: Binary, left: _Type, right: _Type) -> _Type:
+        if left.kind == right.kind and left.is_number:
+            return left
+        if left.is_number and right.is_number:
+            return self.note(node, "a whole number and a decimal one do not mix: write 10.0 for 10")
+        kinds = f"{_WORDS[left.kind]} and {_WORDS[right.kind]}"
+        return self.note(node, f"{node.operator!r} needs two numbers, not {kinds}")
+
+    def _comparison(self, node: Binary, left: _Type, right: _Type) -> _Type:
         if node.operator == "in":
             if right.kind != "list":
                 return self.note(node.right, f"'in' needs a list, this is {_WORDS[right.kind]}")
             self._known_words(node.left, left, node.right)
-            return _BOOL
-        if node.operator in {"==", "!=", "<", "<=", ">", ">="}:
-            return self._comparison(node, left, right)
-        if left.kind != right.kind or not left.is_number:
-            if left.is_number and right.is_number:
-                return self.note(node, "a whole number and a decimal one do not mix: write 10.0 for 10")
-            return self.note(
-                node, f"{node.operator!r} needs two numbers, not {_WORDS[left.kind]} and {_WORDS[right.kind]}"
-            )
-        return left
-
-    def _comparison(self, node: Binary, left: _Type, right: _Type) -> _Type:
-        if left.kind != right.kind and not (left.is_number and right.is_number):
+        elif left.kind != right.kind and not (left.is_number and right.is_number):
             self.note(node, f"{_WORDS[left.kind]} is compared with {_WORDS[right.kind]}")
         elif node.operator in {"<", "<=", ">", ">="} and not left.is_number:
             self.note(node, f"{node.operator!r} needs numbers, this is {_WORDS[left.kind]}")

@@ -19,7 +19,7 @@ def rules() -> None:
 @rules.command()
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=_FILES)
 def check(files: tuple[Path, ...]) -> None:
-    """Find every mistake in rule files (YAML), each with file, line and column; the shipped ones without FILE.
+    """Find every mistake in rule files (YAML), with line and column; in the shipped ones without FILE.
 
     Also found: conditions that can never be true or always are, and clearing that contradicts raising.
     Exit code 1: there are mistakes.
@@ -36,10 +36,10 @@ def check(files: tuple[Path, ...]) -> None:
 @rules.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILES)
 def test(files: tuple[Path, ...]) -> None:
-    """Run the scenarios of FILE (YAML): a timeline of what a device says, and the exact alarms it should give.
+    """Run scenarios (YAML): a timeline of what a device says, and the exact alarms it should give.
 
-    Prints what is missing (-) and what is too much (+). Exit code 1: a scenario gave something else, or a file
-    has mistakes.
+    Prints what is missing (-) and what is too much (+). Exit code 1: a scenario gave something else, or a
+    file has mistakes.
     """
     wrong = count = 0
     for file in files:

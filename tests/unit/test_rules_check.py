@@ -8,7 +8,10 @@ from rules.book import load_rulebook
 from rules.document import Problem, RuleFileError
 from tests.unit.rule_parts import a_rule_file
 
-LIMIT = "attributes:\n  lim: { type: number, default: 50, minimum: 10, maximum: 90, label: { zh: 限, en: Lim } }\n"
+LIMIT = (
+    "attributes:\n"
+    "  lim: { type: number, default: 50, minimum: 10, maximum: 90, label: { zh: 限, en: Lim } }\n"
+)
 
 
 def problems_of(*files: Path) -> tuple[Problem, ...]:
