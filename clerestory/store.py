@@ -233,3 +233,29 @@ async def loop_counts(conn: AsyncConnection, community_id: int, since: datetime)
         row = await cursor.fetchone()
     assert row is not None  # noqa: S101 - a SELECT of scalars has one row
     return row
+
+
+async def register_bins(
+    conn: AsyncConnection, community_id: int, bins: Mapping[str, str], profile: str = "bin-native"
+) -> list[int]:
+    """Make an asset and a native device of the same code for each bin (code: name); the new devices' ids."""
+    cursor = await conn.execute(
+        """
+        WITH wanted AS (
+            SELECT key AS code, value AS name FROM jsonb_each_text(%(bins)s)
+        ), assets AS (
+            INSERT INTO asset (community_id, area_id, class, code, name_zh, name_en)
+            SELECT %(community_id)s, (SELECT id FROM area WHERE community_id = %(community_id)s
+                                       ORDER BY code LIMIT 1), 'bin', code, name, name
+              FROM wanted
+            ON CONFLICT (community_id, code) DO NOTHING
+            RETURNING id, code
+        )
+        INSERT INTO device (community_id, asset_id, code, profile)
+        SELECT %(community_id)s, id, code, %(profile)s FROM assets
+        ON CONFLICT (community_id, code) DO NOTHING
+        RETURNING id
+        """,
+        {"community_id": community_id, "bins": Jsonb(dict(bins)), "profile": profile},
+    )
+    return [row[0] for row in await cursor.fetchall()]
