@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "CLERESTORY_"
+DOTENV = ".env"
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -41,7 +43,7 @@ class Settings(BaseSettings):
     """What an installation may set. Use `load_settings` where a person should read the error."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=PREFIX, env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     database_url: str | None = Field(
@@ -151,7 +153,8 @@ def _line(field: str, value: object, message: str) -> str:
 
 
 def unknown_variables() -> list[str]:
-    """Variables in the environment that carry our prefix and set nothing: most likely misspelt."""
+    """Variables, also in `.env`, that carry our prefix and set nothing: most likely misspelt."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    mine = {name for name in os.environ if name.upper().startswith(PREFIX)}
+    seen = {*os.environ, *dotenv_values(DOTENV)}
+    mine = {name for name in seen if name.upper().startswith(PREFIX)}
     return sorted(name for name in mine if name.upper() not in known and "_TEST_" not in name)

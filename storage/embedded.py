@@ -41,7 +41,7 @@ __all__ = [
 
 NAME = "clerestory"  # user and database
 START_SECONDS = 300.0  # recovery after a crash may take a while
-RESTART_PAUSE = 0.2
+RESTART_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 JOIN_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
@@ -204,20 +204,19 @@ class EmbeddedPostgres:
 
     async def _watch(self) -> None:
         """Start the server again when it dies under us; what was committed is there again."""
+        pause = RESTART_PAUSE
         while self._process is not None:
             status = await self._process.wait()
-            log.error(
-                "PostgreSQL ended unexpectedly (status %s): starting it again; see %s",
-                status,
-                self._place.logs,
-            )
-            await asyncio.to_thread(disown, self._place.cluster)
+            log.error("PostgreSQL ended (status %s), starting it again; see %s", status, self._place.logs)
             try:
+                await asyncio.to_thread(disown, self._place.cluster)
                 await self._start()
-            except StartFailed as error:
+                pause = RESTART_PAUSE
+            except (StartFailed, OSError) as error:
                 # Its own processes may need a moment to notice that their postmaster is gone.
                 log.warning("%s", error)
-                await asyncio.sleep(RESTART_PAUSE)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _end_process(self) -> None:
         process = self._process

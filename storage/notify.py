@@ -17,7 +17,7 @@ from storage.pool import in_utc
 
 CHANNEL = "clerestory"
 IDS_IN_A_WORD = 300  # PostgreSQL takes at most 8000 bytes; a bigint has up to 19 digits
-LONGEST_PAUSE = 5.0
+LONGEST_PAUSE = 2.0
 
 Topic = Literal["reading", "alarm", "order", "outbox", "payment", "deadletter", "registry"]
 What = Literal[Topic, "connected", "reconnected"]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, OperationalError, ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
@@ -16,7 +16,12 @@ class DatabaseUnreachable(ConnectionError):
 
 def in_utc(url: str) -> str:
     """The same database, in sessions whose time zone is UTC whatever the server's is."""
-    known = conninfo_to_dict(url)
+    try:
+        known = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        # libpq quotes the whole address, password included.
+        why = str(error).strip().replace(url, "the address")
+        raise DatabaseUnreachable(f"the database address cannot be read: {why}") from None
     options = f"{known.get('options') or ''} -c timezone=UTC".strip()
     timeout = known.get("connect_timeout") or CONNECT_SECONDS
     return make_conninfo(url, options=options, connect_timeout=timeout)

@@ -4,8 +4,9 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -65,27 +66,33 @@ def _on(server_url: str, database: str) -> str:
     return urlsplit(server_url)._replace(path=f"/{database}").geturl()
 
 
-def reachable_tmp_path(factory: pytest.TempPathFactory, name: str) -> Path:
-    """A temporary directory that PostgreSQL's user can reach, too: pytest closes its own to others."""
-    path = factory.mktemp(name)
-    if os.geteuid() == 0:
-        for folder in (path, *path.parents):
-            if folder.stat().st_uid == 0 and folder.is_relative_to(factory.getbasetemp().parent):
-                folder.chmod(0o711)
-    return path
+@contextmanager
+def _reachable_directory() -> Iterator[Path]:
+    """Outside pytest's own, which every starting run closes to others, PostgreSQL's user among them."""
+    with TemporaryDirectory(prefix="clerestory-test-", dir="/tmp") as made:
+        path = Path(made)
+        path.chmod(0o711)
+        yield path
+
+
+@pytest.fixture
+def reachable_tmp_path() -> Iterator[Path]:
+    """A temporary directory that PostgreSQL's user can pass: where a test runs a server of its own."""
+    with _reachable_directory() as path:
+        yield path
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_url() -> Iterator[str]:
     """A PostgreSQL server: the one named in CLERESTORY_TEST_DATABASE_URL, else our own."""
     given = os.environ.get(GIVEN_SERVER)
     if given:
         yield given
         return
-    server = _ServerThread(reachable_tmp_path(tmp_path_factory, "postgres") / "data")
-    url = server.start()
-    yield url
-    server.stop()
+    with _reachable_directory() as directory:
+        server = _ServerThread(directory / "data")
+        yield server.start()
+        server.stop()
 
 
 @pytest.fixture(scope="session")

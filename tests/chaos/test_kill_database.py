@@ -15,7 +15,6 @@ from gateway.publisher import Publisher
 from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
 from storage.pool import in_utc, open_pool
-from tests.conftest import reachable_tmp_path
 from tests.integration.gateway_world import count, make_ingest, make_world, one, running_gateway, until
 from tests.manual_clock import START, ManualClock
 from tests.mosquitto import Mosquitto
@@ -30,8 +29,8 @@ def message(number: int) -> str:
 
 
 @pytest.fixture
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return reachable_tmp_path(tmp_path_factory, "killed") / "data"
+def directory(reachable_tmp_path: Path) -> Path:
+    return reachable_tmp_path / "data"
 
 
 async def reached(url: str, rows: int) -> bool:

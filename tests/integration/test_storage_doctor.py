@@ -18,20 +18,18 @@ from config.settings import Settings
 from storage.embedded import EmbeddedPostgres
 from storage.health import inspect
 from storage.migrate import SchemaState, shipped
-from tests.conftest import reachable_tmp_path
 from tests.manual_clock import START
 from tests.mosquitto import Mosquitto
 
 
 @pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(reachable_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a command runs with nothing set: neither variables nor a `.env` of whoever runs the tests."""
     for name in os.environ:
         if name.startswith("CLERESTORY_"):
             monkeypatch.delenv(name)
-    path = reachable_tmp_path(tmp_path_factory, "doctor")
-    monkeypatch.chdir(path)
-    return path
+    monkeypatch.chdir(reachable_tmp_path)
+    return reachable_tmp_path
 
 
 def clerestory(home: Path, name: str, *arguments: str, **variables: str) -> Result:

@@ -26,7 +26,6 @@ from storage.embedded import (
 )
 from storage.postmaster import find_postmaster, read_pid_file
 from storage.unprivileged import Account, choose_account
-from tests.conftest import reachable_tmp_path
 
 ROOT = Path(__file__).parents[2]
 AS_ROOT = os.geteuid() == 0
@@ -34,9 +33,8 @@ needs_root = pytest.mark.skipif(not AS_ROOT, reason="only root can change to ano
 
 
 @pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that PostgreSQL's user can pass."""
-    return reachable_tmp_path(tmp_path_factory, "embedded")
+def home(reachable_tmp_path: Path) -> Path:
+    return reachable_tmp_path
 
 
 class Supervisor:
@@ -51,6 +49,7 @@ class Supervisor:
         )
         _, pid, self.url = self._line("READY")
         self.server = psutil.Process(int(pid))
+        self.last = 0
 
     def __enter__(self) -> Self:
         return self
@@ -71,8 +70,8 @@ class Supervisor:
         raise AssertionError(f"the supervisor ended before it said {word}")
 
     def wait_for(self, n: int) -> None:
-        while int(self._line("COMMITTED")[1]) < n:
-            pass
+        while self.last < n:
+            self.last = int(self._line("COMMITTED")[1])
 
     def kill(self) -> int:
         """SIGKILL in the middle of committing; returns the last row it called committed."""
@@ -80,7 +79,7 @@ class Supervisor:
         assert self.process.stdout is not None
         rest = [line for line in self.process.stdout if line.startswith("COMMITTED ") and line.endswith("\n")]
         self.process.wait()
-        return int(rest[-1].split()[1]) if rest else 0
+        return int(rest[-1].split()[1]) if rest else self.last
 
 
 async def kept(url: str) -> list[int]:

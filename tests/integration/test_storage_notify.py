@@ -6,12 +6,10 @@ from contextlib import aclosing
 from pathlib import Path
 
 import psycopg
-import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from storage.embedded import EmbeddedPostgres
 from storage.notify import Change, listen, notify
-from tests.conftest import reachable_tmp_path
 
 
 async def next_of(changes: AsyncIterator[Change]) -> Change:
@@ -65,10 +63,8 @@ async def test_a_listener_cut_off_says_so_and_hears_again(
         assert await next_of(changes) == Change("alarm", (9,), 1)
 
 
-async def test_a_listener_outlives_a_restart_of_the_database(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    directory: Path = reachable_tmp_path(tmp_path_factory, "notify") / "data"
+async def test_a_listener_outlives_a_restart_of_the_database(reachable_tmp_path: Path) -> None:
+    directory = reachable_tmp_path / "data"
     async with EmbeddedPostgres(directory) as server:
         changes = listen(server.url)
         assert await next_of(changes) == Change("connected")

@@ -42,6 +42,13 @@ async def test_dead_connections_are_not_handed_out(pool: AsyncConnectionPool, da
         await conn.execute("SELECT 1")
 
 
+async def test_an_address_that_cannot_be_read_is_said_without_its_password() -> None:
+    with pytest.raises(DatabaseUnreachable, match="the database address cannot be read") as caught:
+        async with open_pool("postgresql://u:s3cret@[::1/d"):
+            pass
+    assert "s3cret" not in str(caught.value)
+
+
 async def test_a_database_that_does_not_answer_is_named_at_once() -> None:
     with pytest.raises(
         DatabaseUnreachable, match=r"database d on 127\.0\.0\.1, port 1 does not answer"

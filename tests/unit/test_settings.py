@@ -113,10 +113,11 @@ def test_addresses_are_shown_without_their_password(url: str, shown: str) -> Non
     assert without_password(url) == shown
 
 
-def test_a_misspelt_variable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_variable_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("CLERESTORY_HTPP=127.0.0.1:1\nOTHER=1\n")
     monkeypatch.setenv("CLERESTORY_DATABSE_URL", "postgresql://host/db")
     monkeypatch.setenv("CLERESTORY_HTTP", "127.0.0.1:1")
-    assert unknown_variables() == ["CLERESTORY_DATABSE_URL"]
+    assert unknown_variables() == ["CLERESTORY_DATABSE_URL", "CLERESTORY_HTPP"]
 
 
 def test_settings_do_not_change_afterwards() -> None:
