@@ -1,6 +1,7 @@
 """What an alarm does to orders: opens one when it pages, cancels or notes it when it clears."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from dispatch.checklist import CheckItem
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import SYSTEM
 from dispatch.policy import Policy, shipped_policy
+from dispatch.refusals import AlarmHasOrder
 from dispatch.status import WAITING
 from dispatch.store import orders
 from rules.changes import AlarmChange
@@ -68,7 +70,8 @@ async def _raised(
         complete=template.complete,
         because=Text(zh=f"告警“{rule.title.zh}”触发", en=f"alarm “{rule.title.en}” was raised"),
     )
-    await open_order(conn, new, now, SYSTEM, policy)
+    with suppress(AlarmHasOrder):  # the office was faster, in this very moment
+        await open_order(conn, new, now, SYSTEM, policy)
 
 
 async def _cleared(conn: AsyncConnection, change: AlarmChange, now: datetime) -> None:

@@ -2,21 +2,25 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg import AsyncConnection
+from psycopg.errors import UniqueViolation
 
 from config.text import Text
 from dispatch import clocks
 from dispatch.checklist import CheckItem, dump_items
 from dispatch.people import SYSTEM, By
 from dispatch.policy import Clocking, Deadlines, Policy, deadlines_of, override_for, shipped_policy
-from dispatch.refusals import BadField
+from dispatch.refusals import AlarmHasOrder, BadField
 from dispatch.status import Severity
 from dispatch.store import orders
+from dispatch.words import plain
 from storage.notify import notify
 
 NOTHING = Text(zh="", en="")
+LONGEST_WORDS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,52 +53,75 @@ class NewOrder:
 async def open_order(
     conn: AsyncConnection, new: NewOrder, now: datetime, by: By = SYSTEM, policy: Policy | None = None
 ) -> int:
-    """Open the order in the caller's transaction and wake the worker; the order's id."""
+    """Open the order in the caller's transaction and wake the worker; the order's id.
+
+    May raise BadField, or AlarmHasOrder where the alarm has an order that is not over.
+    """
     rules = policy or shipped_policy()
     place = await orders.place_of(conn, new.asset_id)
     if place is None or place["community_id"] != new.community_id:
         right = Text(zh="应为该小区的设备", en="an asset of that community")
         raise BadField("asset_id", new.asset_id, right)
-    if not (new.title.zh.strip() and new.title.en.strip()):
-        raise BadField("title", new.title.zh, Text(zh="不能为空", en="not empty, in zh and en"))
+    _check_words(new)
+    limits = _limits(new, place, rules)
+    calendar = rules.calendar_for(limits.clock, place["zone"])
+    fields = {
+        "community_id": new.community_id,
+        "day": now.astimezone(ZoneInfo(place["zone"])).strftime("%Y%m%d"),
+        "alarm_id": new.alarm_id,
+        "plan_id": new.plan_id,
+        "asset_id": new.asset_id,
+        "area_id": place["area_id"],
+        "kind": new.kind,
+        "skill": new.skill,
+        "severity": new.severity,
+        **_columns("title", new.title),
+        **_columns("what", new.what),
+        **_columns("todo", new.todo),
+        **_columns("safety", new.safety),
+        "checklist": dump_items(new.checklist),
+        "cancel_on_clear": new.cancel_on_clear,
+        "opened_at": now,
+        "opened_by": by.account_id,
+        "respond_by": limits.respond and clocks.add(calendar, now, limits.respond),
+        "arrive_by": limits.arrive and clocks.add(calendar, now, limits.arrive),
+        "complete_by": limits.complete and clocks.add(calendar, now, limits.complete),
+        "clock": limits.clock,
+        "due_at": now,
+    }
+    order_id = await _insert(conn, fields)
+    await orders.add_move(conn, order_id, "open", "open", by, now, new.because)
+    await notify(conn, "order", [order_id], new.community_id)
+    return order_id
+
+
+def _check_words(new: NewOrder) -> None:
+    for name, text in (("title", new.title), ("what", new.what), ("todo", new.todo), ("safety", new.safety)):
+        for language, words in (("zh", text.zh), ("en", text.en)):
+            if not plain(f"{name}.{language}", words, LONGEST_WORDS) and name == "title":
+                raise BadField(f"title.{language}", words, Text(zh="不能为空", en="not empty"))
+
+
+def _limits(new: NewOrder, place: dict[str, Any], policy: Policy) -> Deadlines:
+    """Lay the severity's deadlines, the order's own and its place's over each other."""
     own = Deadlines(respond=new.respond, arrive=new.arrive, complete=new.complete)
     if new.clock is not None:
         own = own.model_copy(update={"clock": new.clock})
     fit = override_for(
-        rules, community=place["community"], area=place["area"], kind=new.kind, severity=new.severity
+        policy, community=place["community"], area=place["area"], kind=new.kind, severity=new.severity
     )
-    limits = deadlines_of(rules, own, fit, new.severity)
-    calendar = rules.calendar_for(limits.clock, place["zone"])
-    order_id = await orders.insert(
-        conn,
-        {
-            "community_id": new.community_id,
-            "day": now.astimezone(ZoneInfo(place["zone"])).strftime("%Y%m%d"),
-            "alarm_id": new.alarm_id,
-            "plan_id": new.plan_id,
-            "asset_id": new.asset_id,
-            "area_id": place["area_id"],
-            "kind": new.kind,
-            "skill": new.skill,
-            "severity": new.severity,
-            **_columns("title", new.title),
-            **_columns("what", new.what),
-            **_columns("todo", new.todo),
-            **_columns("safety", new.safety),
-            "checklist": dump_items(new.checklist),
-            "cancel_on_clear": new.cancel_on_clear,
-            "opened_at": now,
-            "opened_by": by.account_id,
-            "respond_by": limits.respond and clocks.add(calendar, now, limits.respond),
-            "arrive_by": limits.arrive and clocks.add(calendar, now, limits.arrive),
-            "complete_by": limits.complete and clocks.add(calendar, now, limits.complete),
-            "clock": limits.clock,
-            "due_at": now,
-        },
-    )
-    await orders.add_move(conn, order_id, "open", "open", by, now, new.because)
-    await notify(conn, "order", [order_id], new.community_id)
-    return order_id
+    return deadlines_of(policy, own, fit, new.severity)
+
+
+async def _insert(conn: AsyncConnection, fields: dict[str, Any]) -> int:
+    """Add the order; where its alarm has a live one already, refuse and leave the transaction usable."""
+    try:
+        async with conn.transaction():
+            return await orders.insert(conn, fields)
+    except UniqueViolation as error:
+        if error.diag.constraint_name != "work_order_live_alarm":
+            raise
+        raise AlarmHasOrder(fields["alarm_id"]) from error
 
 
 def _columns(name: str, text: Text) -> dict[str, str]:

@@ -60,14 +60,14 @@ class OfferGone(DispatchRefusal):
 class AlarmHasOrder(DispatchRefusal):
     """The alarm has another order that is not over: one live order an alarm."""
 
-    def __init__(self, order_id: int) -> None:
+    def __init__(self, about: int) -> None:
         super().__init__(
             Text(
                 zh="该告警已有另一张未结束的工单，请在那张工单上继续",
                 en="the alarm has another order that is not over; go on with that one",
             )
         )
-        self.order_id = order_id
+        self.about = about  # the order that was to be reopened, or the alarm an order was to be opened for
 
 
 class RequestReused(DispatchRefusal):

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import pytest
 from psycopg import AsyncConnection
-from psycopg.errors import UniqueViolation
 from psycopg_pool import AsyncConnectionPool
 
 from config.text import Text
@@ -200,7 +199,7 @@ async def test_an_alarm_opens_one_order(
         MORNING + 30 * MINUTE,
     )
     async with pool.connection() as own:
-        with pytest.raises(UniqueViolation, match="work_order_live_alarm"):
+        with pytest.raises(AlarmHasOrder):
             await open_order(own, by_hand(world, alarm.alarm_id), MORNING)
     assert await only_order(conn) == order
 
