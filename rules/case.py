@@ -9,7 +9,7 @@ from rules.rule import Happens, Holds, Rule, Trigger
 from rules.ruleset import RulePlan
 from rules.state import Memory, Since
 
-# So long a finding about the past waits for the rest of the backlog, which may end it, before people are told.
+# So long a finding about the past waits for the rest of the backlog, which may end it, before it is told.
 PAGE_DELAY = 2 * MINUTE
 
 
