@@ -164,6 +164,8 @@ class _Checker:
         return self._arithmetic(node, left, right) if known else _UNKNOWN
 
     def _arithmetic(self, node: Binary, left: _Type, right: _Type) -> _Type:
+        if node.operator == "%" and "double" in (left.kind, right.kind):
+            return self.note(node, "'%' needs whole numbers, and signals are decimal ones")
         if left.kind == right.kind and left.is_number:
             return left
         if left.is_number and right.is_number:

@@ -32,6 +32,7 @@ def problems_of(*files: Path) -> tuple[Problem, ...]:
         ("when: tilted == 1", (4, 18), "true or false is compared with a whole number"),
         ("when: fill_percent", (4, 11), "a condition is true or false, this is a number"),
         ("when: fill_percent + 1 > 3.0", (4, 24), "write 10.0 for 10"),
+        ("when: fill_percent % 2.0 == 0.0", (4, 24), "needs whole numbers"),
         ("when: fill_percent >", (4, 25), "the condition ends where a value was expected"),
         ("when: fill_percent > 3 & tilted", (4, 28), "means nothing here"),
         ("when: fill_percent.size() > 3", (4, 11), "a text is needed by 'size'"),
