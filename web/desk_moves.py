@@ -11,6 +11,7 @@ from config.text import Text
 from dispatch import moves
 from dispatch.people import By
 from dispatch.refusals import BadField, DispatchRefusal
+from dispatch.status import WAITING
 from dispatch.store import candidates
 from web.access import OFFICE, require
 from web.desk import actions_for, order_or_404
@@ -150,6 +151,7 @@ async def _form(
     found = (
         await candidates(conn, view.order_id, now_of(request)) if act.name == "reassign" and possible else []
     )
+    others = [each for each in found if each.name != view.assignee]
     return page(
         request,
         "desk/act.html",
@@ -161,7 +163,8 @@ async def _form(
             "why": why,
             "chosen": chosen,
             "best": BEST,
-            "candidates": [each for each in found if each.name != view.assignee],
+            "candidates": others,
+            "somebody": act.name != "reassign" or bool(others) or view.status not in WAITING,
             "request_id": fresh,
         },
         status=status,

@@ -171,6 +171,7 @@ async def device(request: web.Request) -> web.StreamResponse:
             "spans": {key: each.words[language] for key, each in SPANS.items()},
             "summary": _summary(request, points, known[signal], zone) if signal else "",
             "lines": _lines(shown, signal),
+            "stepped": bool(signal) and known[signal].type != "number",
             "alarms": [
                 ShownAlarm(
                     each, duration(each.cleared_at - each.raised_at, language) if each.cleared_at else ""

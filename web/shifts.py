@@ -9,6 +9,7 @@ from config.text import Text
 from dispatch.roster import Shift
 
 _WEEK = 7
+_A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ def _windows(shifts: Iterable[Shift], local: datetime, zone: ZoneInfo) -> Iterab
 
 def duty_words(state: Duty, now: datetime, zone: ZoneInfo) -> Text:
     """Say it to the technician, with what happens next."""
+    if state.until is not None and state.until - now > _A_DAY:
+        return Text(
+            zh="您正在当班，新工单会自动显示在这里。",
+            en="You are on shift. A new job appears here by itself.",
+        )
     if state.until is not None:
         end = state.until.astimezone(zone)
         return Text(

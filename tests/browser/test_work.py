@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 from aiohttp.test_utils import BaseTestServer
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, FilePayload, expect
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
@@ -171,9 +171,9 @@ async def test_a_photo_is_made_small_sent_and_shown(
     await reader.sign_in("wang")
     await page.goto(f"/work/{scene.numbers['working']}")
     await expect(page.locator("#photos li")).to_have_count(1)
-    large = {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": picture("#b06030", (4000, 3000))}
+    large = FilePayload(name="p.jpg", mimeType="image/jpeg", buffer=picture("#b06030", (4000, 3000)))
     async with page.expect_request("**/photos") as sent:
-        await page.set_input_files("#photo", [large])  # type: ignore[list-item]
+        await page.set_input_files("#photo", [large])
     await expect(page.locator("#photos li")).to_have_count(2)
     assert len((await sent.value).post_data_buffer or b"") < 400_000
     shown = page.locator("#photos img").nth(1)
@@ -183,22 +183,22 @@ async def test_a_photo_is_made_small_sent_and_shown(
     )
     assert await shown.evaluate("image => image.naturalWidth") == 1600
     await reader.check("work-photos")
-    wrong = {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture"}
-    await page.set_input_files("#photo", [wrong])  # type: ignore[list-item]
+    wrong = FilePayload(name="p.jpg", mimeType="image/jpeg", buffer=b"not a picture")
+    await page.set_input_files("#photo", [wrong])
     await expect(page.locator("[data-trouble]")).to_contain_text("无法识别")
     await reader.close()
     assert reader.troubles == []
 
 
 async def test_the_whole_way_without_scripts(
-    chromium: Browser, server: BaseTestServer, scene: Scene, conn: AsyncConnection, clock: ManualClock
+    chromium: Browser, server: BaseTestServer, scene: Scene, conn: AsyncConnection
 ) -> None:
     reader = await Reader.open(chromium, server, scripts=False)
     page = reader.page
     await reader.sign_in("wang")
     await page.goto(f"/work/{scene.numbers['working']}")
-    photo = {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": picture("#30a0b0")}
-    await page.set_input_files("#photo", [photo])  # type: ignore[list-item]
+    photo = FilePayload(name="p.jpg", mimeType="image/jpeg", buffer=picture("#30a0b0"))
+    await page.set_input_files("#photo", [photo])
     await page.click(".photo-form button[type=submit]")
     await expect(page.locator("#photos li")).to_have_count(2)
     await _fill(reader)

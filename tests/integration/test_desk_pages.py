@@ -1,4 +1,4 @@
-"""The desk and device pages over real HTTP: queue, story, what the office does, opening by hand, the chart."""
+"""The desk and device pages over real HTTP: queue, story, the office's moves, opening by hand, the chart."""
 
 import re
 from collections.abc import AsyncIterator

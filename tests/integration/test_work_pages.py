@@ -1,4 +1,4 @@
-"""The technician's pages over real HTTP: the list, one job from offer to record, what stale pages are told."""
+"""The technician's pages over real HTTP: the list, a job from offer to record, stale pages."""
 
 import re
 from collections.abc import AsyncIterator
