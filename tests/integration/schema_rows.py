@@ -49,8 +49,9 @@ INSERT INTO payment_refusal (community_id, channel, transaction_id, reason, deta
                              digest, recorded_at)
     VALUES (1, 'kiosk', 't0', 'unknown_bill', '', true, '', '', 'x', '2026-11-23');
 INSERT INTO account (login, name, role) VALUES ('office', '前台', 'dispatcher');
-INSERT INTO ticket (community_id, number, kind, channel, unit_id, party_id, body, opened_at, respond_by)
-    VALUES (1, 'T1', 'enquiry', 'page', 1, 1, '?', '2026-11-23', '2026-11-23');
+INSERT INTO ticket (community_id, number, kind, channel, unit_id, party_id, body, opened_by, opened_at,
+                    respond_by)
+    VALUES (1, 'T1', 'enquiry', 'page', 1, 1, '?', 1, '2026-11-23', '2026-11-23');
 INSERT INTO ticket_entry (ticket_id, account_id, at, text) VALUES (1, 1, '2026-11-23', '!');
 """
 
