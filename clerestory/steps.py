@@ -12,6 +12,8 @@ from gateway.link import LinkFailed
 
 # At least this often each step looks by itself: a word may go unheard while the database is away.
 LONGEST_NAP = 2.0
+# What is due but held by another worker must not make this one spin.
+SHORTEST_NAP = 0.02
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 
@@ -46,14 +48,13 @@ class Loop:
             except (OperationalError, LinkFailed, OSError) as error:
                 log.warning("%s: trying again in %.1f s: %s", self.name, pause, str(error).strip())
                 nap, pause = pause, min(pause * 2, LONGEST_PAUSE)
-            if nap > 0:
-                await first_of(self._word.wait(), stop.wait(), seconds=nap)
+            await first_of(self._word.wait(), stop.wait(), seconds=nap)
 
     def _until(self, due: datetime | None) -> float:
         if due is None:
             return self._nap
         left = (due - self._site.clock.now()).total_seconds()
-        return min(max(left, 0.0), self._nap)
+        return min(max(left, SHORTEST_NAP), self._nap)
 
 
 async def first_of(*waits: Awaitable[object], seconds: float) -> None:

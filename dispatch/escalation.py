@@ -66,16 +66,15 @@ def climb(order: Order, trouble: Trouble | None, now: datetime, ladder: Escalati
 
 
 def next_look(
-    order: Order,
-    now: datetime,
-    policy: Policy,
-    expiries: Iterable[datetime] = (),
-    retry: datetime | None = None,
+    order: Order, now: datetime, policy: Policy, others: Iterable[datetime] = ()
 ) -> datetime | None:
-    """Say when something about the order may change by time alone; None where it is over."""
+    """Say when something about the order may change by time alone; None where it is over.
+
+    `others` are moments the order does not know of: offers that run out, somebody who comes on shift.
+    """
     if order.status in ("closed", "cancelled", "merged"):
         return None
-    moments = [*expiries, retry, _next_rung(order, policy.escalation)]
+    moments = [*others, _next_rung(order, policy.escalation)]
     if order.status in WAITING or order.status == "assigned":
         moments.append(order.respond_by)
     elif order.status in HELD:

@@ -9,12 +9,12 @@ from psycopg import AsyncConnection
 from config.text import Text
 from dispatch import lifecycle, notices
 from dispatch.explain import Why, standing, why_chosen, why_nobody
-from dispatch.matching import barrier, match, need_of
+from dispatch.matching import Need, barrier, match, need_of
 from dispatch.order import Order
 from dispatch.people import SYSTEM, By
 from dispatch.policy import Policy
 from dispatch.refusals import BadField
-from dispatch.roster import Technician
+from dispatch.roster import Technician, next_on_shift
 from dispatch.status import WAITING
 from dispatch.store import offers, orders, staff
 from dispatch.store.offers import Offer
@@ -22,11 +22,15 @@ from dispatch.store.offers import Offer
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What a matching did: the orders as they then are, when new offers run out, why nobody was found."""
+    """What a matching did: the orders as they then are, when new offers run out, why nobody was found.
+
+    `on_shift` says when somebody who could take an unserved order is next on shift.
+    """
 
     orders: dict[int, Order]
     expiries: dict[int, list[datetime]]
     nobody: dict[int, Text]
+    on_shift: dict[int, datetime | None]
 
 
 def wanted(order: Order, asked: Sequence[Offer], policy: Policy) -> int:
@@ -50,9 +54,10 @@ async def offer_all(
     changed = {order.id: order for order in looking}
     expiries: dict[int, list[datetime]] = {order.id: [] for order in looking}
     nobody: dict[int, Text] = {}
+    on_shift: dict[int, datetime | None] = {}
     rest = {order.id: wanted(order, asked[order.id], policy) for order in looking}
     if not looking:
-        return Matched(changed, expiries, nobody)
+        return Matched(changed, expiries, nobody, on_shift)
     await staff.one_matching_at_a_time(conn)
     roster = await staff.technicians(conn, on_hold_counts=policy.matching.on_hold_counts)
     by_id = {person.staff_id: person for person in roster}
@@ -72,6 +77,7 @@ async def offer_all(
             if staff_id is None:
                 if not expiries[order_id] and not any(o.status == "offered" for o in asked[order_id]):
                     nobody[order_id] = why_nobody(needs[order_id], people, now, policy)
+                    on_shift[order_id] = _next_shift(needs[order_id], people, now, policy)
                 continue
             why = why_chosen(needs[order_id], by_id[staff_id], people, now, policy)
             changed[order_id], made = await _offer(
@@ -79,7 +85,7 @@ async def offer_all(
             )
             expiries[order_id].append(made.expires_at)
             taken[order_id].append(made)
-    return Matched(changed, expiries, nobody)
+    return Matched(changed, expiries, nobody, on_shift)
 
 
 async def offer_by_hand(
@@ -153,6 +159,13 @@ async def _offer(
         chosen_by=None,
     )
     return after, made
+
+
+def _next_shift(need: Need, people: Sequence[Technician], now: datetime, policy: Policy) -> datetime | None:
+    capacity = policy.matching.capacity[need.severity]
+    away = (person for person in people if barrier(need, person, now, capacity) == "shift")
+    starts = (next_on_shift(person, need.zone, now) for person in away)
+    return min((start for start in starts if start is not None), default=None)
 
 
 def _loaded(

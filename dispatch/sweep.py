@@ -17,7 +17,6 @@ from dispatch.store import offers, orders
 from dispatch.store.offers import Offer
 
 BATCH = 100
-NO_WORDS = Text(zh="", en="")
 
 
 @dataclass(slots=True)
@@ -28,6 +27,7 @@ class _Taken:
     asked: dict[int, list[Offer]] = field(default_factory=dict)
     expiries: dict[int, list[datetime]] = field(default_factory=dict)
     nobody: dict[int, Text] = field(default_factory=dict)
+    on_shift: dict[int, datetime | None] = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
 
 
@@ -62,9 +62,7 @@ async def _expire(conn: AsyncConnection, taken: _Taken, now: datetime) -> None:
             taken.touched.add(order.id)
             await notices.offers_ended(conn, order, gone, now, over)
         if order.status == "assigned" and not _standing(taken.asked[order.id]):
-            who = "、".join(offer.staff for offer in gone)
-            why = Text(zh=f"{who} 未在时限内应答", en=f"{who} did not answer in time") if gone else NO_WORDS
-            await _moved(conn, taken, order, lifecycle.unoffered(order, now), why, now)
+            await _moved(conn, taken, order, lifecycle.unoffered(order, now), _silent(gone), now)
 
 
 async def _close(conn: AsyncConnection, taken: _Taken, now: datetime, policy: Policy) -> None:
@@ -97,6 +95,7 @@ async def _match(
     matched = await offer_all(conn, looking, taken.asked, now, policy)
     taken.orders.update(matched.orders)
     taken.nobody.update(matched.nobody)
+    taken.on_shift.update(matched.on_shift)
     for order_id, expiries in matched.expiries.items():
         if expiries:
             taken.touched.add(order_id)
@@ -109,10 +108,11 @@ async def _look(conn: AsyncConnection, taken: _Taken, order_id: int, now: dateti
     trouble = escalation.trouble_of(order, now, policy, nobody)
     climb = escalation.climb(order, trouble, now, policy.escalation)
     standing = [offer.expires_at for offer in _standing(taken.asked[order_id])]
-    retry = None if nobody is None else now + policy.offers.round_again[order.severity]
-    due_at = escalation.next_look(
-        climb.order, now, policy, [*standing, *taken.expiries.get(order_id, ())], retry
-    )
+    moments = standing + taken.expiries.get(order_id, [])
+    if nobody is not None:
+        starts = taken.on_shift.get(order_id)
+        moments += [now + policy.offers.round_again[order.severity], *([starts] if starts else [])]
+    due_at = escalation.next_look(climb.order, now, policy, moments)
     after = replace(climb.order, due_at=due_at)
     await orders.write(conn, order, after)
     if climb.steps:
@@ -133,6 +133,13 @@ async def _moved(
     await orders.add_move(conn, before.id, before.status, after.status, SYSTEM, now, why)
     taken.orders[before.id] = after
     taken.touched.add(before.id)
+
+
+def _silent(gone: Sequence[Offer]) -> Text:
+    people = [offer.staff for offer in gone]
+    if not people:
+        return Text(zh="", en="")
+    return Text(zh=f"{'、'.join(people)} 未在时限内应答", en=f"{', '.join(people)} did not answer in time")
 
 
 def _standing(asked: Sequence[Offer]) -> list[Offer]:

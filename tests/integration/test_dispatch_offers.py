@@ -93,6 +93,20 @@ async def test_the_empty_choice_is_explained(conn: AsyncConnection, world: World
     )
 
 
+async def test_who_comes_on_shift_is_asked_at_once(conn: AsyncConnection, world: World) -> None:
+    await add_technician(conn, world, "li", starts=time(9, 7), ends=time(22, 0))
+    order = await add_order(conn, world, severity="info")
+    await conn.execute("UPDATE work_order SET respond_by = NULL")
+    now = MORNING
+    while now < MORNING + 7 * MINUTE:
+        due = await sweep(conn, now)
+        assert due is not None
+        now = due
+    assert now == MORNING + 7 * MINUTE
+    await sweep(conn, now)
+    assert await offers_of(conn, order) == [("li", 1, "offered")]
+
+
 async def test_the_ladder_ends_at_the_manager_and_repeats(conn: AsyncConnection, world: World) -> None:
     order = await add_order(conn, world)
     now = MORNING
