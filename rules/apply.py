@@ -7,7 +7,9 @@ ring.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 
+import msgspec
 from psycopg import AsyncConnection
 
 from config.profiles import load_profiles
@@ -21,7 +23,7 @@ from rules.findings import Batch, Finding, Key
 from rules.hearing import inputs
 from rules.moments import from_moment, span, to_moment
 from rules.ruleset import RuleSet
-from rules.state import DeviceState, dump_state, load_state
+from rules.state import DeviceState, encode_state, load_state
 from rules.store import Save
 from storage.notify import notify
 
@@ -88,10 +90,14 @@ def _rules_for(device: Device, book: RuleBook) -> RuleSet:
 
 
 def _facts_of(device: Device, book: RuleBook) -> Facts:
-    rules = _rules_for(device, book)
+    return Facts(_rules_for(device, book).asset(device.attributes), _stale_after(device.profile))
+
+
+@cache
+def _stale_after(profile: str) -> int | None:
     profiles = load_profiles()
-    stale_after = profiles[device.profile].stale_after if device.profile in profiles else None
-    return Facts(rules.asset(device.attributes), None if stale_after is None else span(stale_after))
+    stale_after = profiles[profile].stale_after if profile in profiles else None
+    return None if stale_after is None else span(stale_after)
 
 
 def _step_all(
@@ -110,7 +116,7 @@ def _step_all(
 
 def _save(key: Key, state: DeviceState, due: datetime | None) -> Save:
     heard_at = None if state.heard is None else from_moment(state.heard)
-    return Save(key, dump_state(state), heard_at, state.online, due)
+    return Save(*key, msgspec.Raw(encode_state(state)), heard_at, state.online, due)
 
 
 def _never_later(known: datetime | None, rules: RuleSet, state: DeviceState, facts: Facts) -> datetime | None:

@@ -47,7 +47,7 @@ class Condition:
             try:
                 return self.quick(values, asset) is True
             except KeyError:
-                pass
+                return None
         return self.ask_cel(values, asset, event)
 
     def ask_cel(

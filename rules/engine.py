@@ -20,7 +20,7 @@ from rules.case import Case, Effect, View
 from rules.conditions import Value
 from rules.moments import from_moment
 from rules.rule import Offline, Rule, Silent
-from rules.ruleset import RuleSet
+from rules.ruleset import RulePlan, RuleSet
 from rules.state import DeviceState, Memory, Since
 
 
@@ -184,12 +184,12 @@ class _Steps:
         self, said: Said, values: Mapping[str, Value], events: Mapping[str, str], *, back: bool
     ) -> Outcome:
         rules, received = self._rules, said.received
-        touched = set(chain.from_iterable(rules.by_signal[name] for name in values))
+        touched = rules.reading(tuple(values))
         happened = set(chain.from_iterable(rules.by_code[code] for code in events))
-        remembered = {rules.index[code] for code in self._memories}
-        for position in sorted(touched | happened | remembered):
+        busy = happened | {rules.index[code] for code in self._memories}
+        for position in sorted(touched | busy) if busy else touched:
             plan = rules.plans[position]
-            if position not in happened and position not in remembered and not self._begins(position):
+            if position not in busy and not self._begins(plan):
                 continue
             case = self._case(position)
             if position in self._presence:
@@ -206,13 +206,13 @@ class _Steps:
             self._keep(position, case)
         return self._memories, self._effects
 
-    def _begins(self, position: int) -> bool:
+    def _begins(self, plan: RulePlan) -> bool:
         """Whether a rule that remembers nothing has anything to do: mostly not, and that must be quick."""
-        view = self._view
-        return any(
-            each.when.evaluate(view.values, view.asset) is True
-            for _, each in self._rules.plans[position].holds
-        )
+        values, asset = self._view.values, self._view.asset
+        for _, each in plan.holds:  # noqa: SIM110 - a third of the time any() takes
+            if each.when.evaluate(values, asset) is True:
+                return True
+        return False
 
     def status(self, status: Status) -> Outcome:
         at = status.received

@@ -1,7 +1,8 @@
 """The rules of one asset class, indexed by what they listen to."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from config.text import Text
@@ -83,6 +84,7 @@ class RuleSet:
     by_code: Mapping[str, tuple[int, ...]]
     silent: tuple[int, ...]
     offline: tuple[int, ...]
+    _reading: dict[tuple[str, ...], AbstractSet[int]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -118,6 +120,14 @@ class RuleSet:
     def empty(cls) -> "RuleSet":
         """The set of a class that has no rules."""
         return _EMPTY
+
+    def reading(self, names: tuple[str, ...]) -> AbstractSet[int]:
+        """The rules that read any of these signals; devices say the same ones again and again."""
+        known = self._reading.get(names)
+        if known is None:
+            found = {position for name in names for position in self.by_signal[name]}
+            known = self._reading[names] = dict.fromkeys(sorted(found)).keys()
+        return known
 
     def joined(self, other: "RuleSet") -> "RuleSet":
         """Both sets' rules as one."""

@@ -1,9 +1,9 @@
 """Everyday conditions as plain Python functions, several times quicker than building CEL's context.
 
 Only for conditions whose types have been checked, and only for what means the same in both languages:
-comparisons, logic, membership, `?:`, and addition, subtraction and multiplication of doubles. Where a name
-has no value yet the function raises KeyError and the caller asks CEL, whose logic of unknowns is the one that
-counts. A property test holds both to the same answers.
+comparisons, logic, membership, `?:`, and addition, subtraction and multiplication of doubles. A name without
+a value raises KeyError: the answer is unknown. As in CEL an unknown does not matter where the other side of
+`&&` or `||` decides. A property test holds both to the same answers.
 """
 
 import operator
@@ -78,10 +78,8 @@ def _binary(node: Binary) -> Shortcut | None:
     left, right = shortcut(node.left), shortcut(node.right)
     if left is None or right is None:
         return None
-    if node.operator == "&&":
-        return lambda values, asset: left(values, asset) and right(values, asset)
-    if node.operator == "||":
-        return lambda values, asset: left(values, asset) or right(values, asset)
+    if node.operator in {"&&", "||"}:
+        return _logic(left, right, decides=node.operator == "||")
     apply = _OPERATORS.get(node.operator)
     if apply is None:
         return None
@@ -89,6 +87,19 @@ def _binary(node: Binary) -> Shortcut | None:
         name, bound = node.left.name, node.right.value
         return lambda values, _asset: apply(values[name], bound)
     return lambda values, asset: apply(left(values, asset), right(values, asset))
+
+
+def _logic(left: Shortcut, right: Shortcut, *, decides: bool) -> Shortcut:
+    def either(values: Values, asset: Values) -> object:
+        try:
+            first = left(values, asset)
+        except KeyError:
+            if right(values, asset) is decides:
+                return decides
+            raise
+        return decides if first is decides else bool(right(values, asset))
+
+    return either
 
 
 def _choice(condition: Shortcut | None, then: Shortcut | None, otherwise: Shortcut | None) -> Shortcut | None:

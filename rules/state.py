@@ -64,9 +64,14 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(DeviceState)
 
 
-def dump_state(state: DeviceState) -> str:
+def encode_state(state: DeviceState) -> bytes:
     """The state as JSON."""
-    return _encoder.encode(state).decode()
+    return _encoder.encode(state)
+
+
+def dump_state(state: DeviceState) -> str:
+    """The state as JSON text."""
+    return encode_state(state).decode()
 
 
 def load_state(text: str) -> DeviceState:

@@ -1,10 +1,11 @@
 """All SQL of the rules. Whoever calls owns the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -53,12 +54,12 @@ class DueRow(StateRow):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(msgspec.Struct, frozen=True):
     """A device's memory to be stored."""
 
-    key: Key
-    state: str
+    community_id: int
+    device_id: int
+    state: msgspec.Raw
     heard_at: datetime | None
     online: bool | None
     next_due: datetime | None
@@ -76,7 +77,7 @@ async def lock_states(conn: AsyncConnection, keys: Sequence[Key]) -> list[StateR
             ORDER BY s.community_id, s.device_id
             FOR UPDATE OF s
             """,
-            {"communities": [key[0] for key in keys], "devices": [key[1] for key in keys]},
+            {"communities": _array(key[0] for key in keys), "devices": _array(key[1] for key in keys)},
         )
         return await cursor.fetchall()
 
@@ -114,23 +115,17 @@ async def next_due(conn: AsyncConnection) -> datetime | None:
 
 async def save_states(conn: AsyncConnection, saves: Sequence[Save]) -> None:
     """Store the memories of some devices, all of them locked by the caller."""
+    # One JSON text goes to the server in a third of the time that arrays of texts take to be quoted.
     await conn.execute(
         """
         UPDATE device_state s
-        SET state = v.state::jsonb, heard_at = v.heard_at, online = v.online, next_due = v.next_due
-        FROM unnest(%(communities)s::int[], %(devices)s::int[], %(states)s::text[],
-                    %(heard)s::timestamptz[], %(online)s::bool[], %(due)s::timestamptz[])
-             AS v (community_id, device_id, state, heard_at, online, next_due)
+        SET state = v.state, heard_at = v.heard_at, online = v.online, next_due = v.next_due
+        FROM jsonb_to_recordset(%(saves)s::jsonb)
+             AS v (community_id int, device_id int, state jsonb,
+                   heard_at timestamptz, online bool, next_due timestamptz)
         WHERE s.community_id = v.community_id AND s.device_id = v.device_id
         """,
-        {
-            "communities": [save.key[0] for save in saves],
-            "devices": [save.key[1] for save in saves],
-            "states": [save.state for save in saves],
-            "heard": [save.heard_at for save in saves],
-            "online": [save.online for save in saves],
-            "due": [save.next_due for save in saves],
-        },
+        {"saves": msgspec.json.encode(saves).decode()},
     )
 
 
@@ -215,3 +210,8 @@ async def end_alarms_of_other_rules(
         {"known": list(known), "now": now},
     )
     return [(int(id_), int(community_id)) for id_, community_id in await cursor.fetchall()]
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """Whole numbers as PostgreSQL writes an array of them."""
+    return f"{{{','.join(map(str, numbers))}}}"
