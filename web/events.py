@@ -17,7 +17,7 @@ _ALIVE: Final = b": alive\n\n"
 
 def routes() -> list[web.RouteDef]:
     """Return the stream's route."""
-    return [web.get("/events", events)]
+    return [web.get("/events", events, allow_head=False)]
 
 
 @require()

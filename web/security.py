@@ -2,10 +2,12 @@
 
 import ipaddress
 import secrets
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from web.access import Handler, access_of
 from web.errors import Refusal
@@ -51,6 +53,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     access = access_of(route.handler)
     if route.http_exception is not None or access is None:
         return await handler(request)  # no such page or method: aiohttp's own answer, shown by web.errors
+    if any("\0" in value for value in route.values()):
+        raise Refusal(404)  # no name of ours has it, and no database takes it
     session = session_of(request)
     if access.roles is not None:
         if session is None:
@@ -62,33 +66,34 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.content_length is not None and request.content_length > access.body:
         raise Refusal(413)
     limited = request.clone(client_max_size=access.body)
+    form = await _form(limited) if limited.content_type in _FORM_TYPES else None
     try:
-        await _check(limited)
+        _check(limited, form)
         return await handler(limited)
     finally:
-        await _close_files(limited)
+        # aiohttp itself closes only the files of a request that was not copied.
+        for field in form.values() if form else ():
+            if isinstance(field, web.FileField):
+                field.file.close()
 
 
-async def _check(request: web.Request) -> None:
+async def _form(request: web.Request) -> Mapping[str, object]:
+    """Read a form whole; one that cannot be read is the sender's mistake."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError, BadHttpMessage, AssertionError) as error:
+        raise Refusal(400) from error
+
+
+def _check(request: web.Request, form: Mapping[str, object] | None) -> None:
     """Refuse a change whose origin or token is not ours."""
     if not _same_origin(request):
         raise Refusal(403)
-    token = request.headers.get(CSRF_HEADER, "")
-    if not token and request.content_type in _FORM_TYPES:
-        field = (await request.post()).get(CSRF_FIELD, "")
-        token = field if isinstance(field, str) else ""
-    if not token or not secrets.compare_digest(token.encode(), csrf_of(request).encode()):
+    token = request.headers.get(CSRF_HEADER) or (form or {}).get(CSRF_FIELD)
+    if not isinstance(token, str) or not secrets.compare_digest(token.encode(), csrf_of(request).encode()):
         raise Refusal(
             403, translator(request).gettext("This form is out of date. Load the page again and repeat.")
         )
-
-
-async def _close_files(request: web.Request) -> None:
-    """Close the uploaded files; aiohttp itself closes only those of a request that was not copied."""
-    if request.content_type == "multipart/form-data" and request.content.at_eof():
-        for field in (await request.post()).values():
-            if isinstance(field, web.FileField):
-                field.file.close()
 
 
 def _same_origin(request: web.Request) -> bool:

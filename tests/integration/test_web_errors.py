@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import BaseTestServer
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+from yarl import URL
 
 from tests import town as towns
 from tests.integration.web_client import Browser, quick_passwords, server_of
@@ -131,3 +132,49 @@ def test_a_handler_that_does_not_say_who_may_call_it_does_not_start() -> None:
 
     with pytest.raises(RuntimeError, match="GET /x does not say who may call it"):
         refuse_the_unmarked([web.get("/x", forgotten)])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/bills/%00",
+        "/bills/%ff",
+        "/bills/%ed%a0%80",
+        "/bills/" + "9" * 3000,
+        "/bills/x/lines/9999",
+        "/records/999999999999999999",
+        "/records/9999999999999999999",
+        "/records/%D9%A3",
+        "/photos/" + "g" * 64,
+        "/sign-in?next=%00%ff",
+        "/bills?%00=%ff",
+    ],
+)
+async def test_a_strange_address_is_simply_not_there(server: BaseTestServer, path: str) -> None:
+    async with Browser(server) as browser:
+        await browser.sign_in("ann")
+        url = URL(str(server.make_url("/")).rstrip("/") + path, encoded=True)
+        async with browser.client.session.get(url, allow_redirects=False) as response:
+            assert response.status in {200, 303, 404}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"login=%ff%fe&csrf=", "application/x-www-form-urlencoded"),
+        (b"login=\xff\xfe", "application/x-www-form-urlencoded; charset=utf-8"),
+        (b"login=x", "application/x-www-form-urlencoded; charset=nonsense"),
+        (b"no boundary", "multipart/form-data"),
+        (b"--x\r\nbroken", "multipart/form-data; boundary=x"),
+        (b"--x\r\nContent-Disposition: form-data\r\n\r\nv\r\n--x--\r\n", "multipart/form-data; boundary=x"),
+        (b'{"csrf": "x"}', "application/json"),
+        (b"&".join(b"a%d=1" % n for n in range(5000)), "application/x-www-form-urlencoded"),
+    ],
+)
+async def test_a_broken_form_is_refused_and_not_a_failure(
+    server: BaseTestServer, body: bytes, kind: str
+) -> None:
+    async with Browser(server) as browser:
+        await browser.get("/sign-in")
+        async with browser.client.post("/sign-in", data=body, headers={"Content-Type": kind}) as response:
+            assert response.status in {400, 403, 413}
