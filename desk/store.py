@@ -1,14 +1,21 @@
 """All SQL of the desk. The caller owns the transaction."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, scalar_row
 
+from dispatch.people import By
+
 if TYPE_CHECKING:
     from desk.tickets import NewTicket
+
+MOST_OWN: Final = 100
+MOST_WAITING: Final = 200
+MOST_CLOSED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +24,20 @@ class Ticket:
 
     id: int
     community_id: int
-    timezone: str
+    community_zh: str
+    community_en: str
     number: str
     kind: str
     channel: str
     unit_code: str
     party_id: int
     party_name: str
+    phone: str | None
     bill_number: str | None
+    bill_period: date | None
     line_zh: str | None
     line_en: str | None
+    line_fen: int | None
     body: str
     owner_id: int | None
     owner_name: str | None
@@ -49,10 +60,12 @@ class Entry:
     order_status: str | None
 
 
-TICKET = """
-    SELECT ticket.id, ticket.community_id, community.timezone, ticket.number, ticket.kind, ticket.channel,
-           unit.code AS unit_code, ticket.party_id, party.name AS party_name, bill.number AS bill_number,
-           bill_line.name_zh AS line_zh, bill_line.name_en AS line_en, ticket.body, ticket.owner_id,
+TICKET: Final = """
+    SELECT ticket.id, ticket.community_id, community.name_zh AS community_zh,
+           community.name_en AS community_en, ticket.number, ticket.kind, ticket.channel,
+           unit.code AS unit_code, ticket.party_id, party.name AS party_name, party.phone,
+           bill.number AS bill_number, bill.period AS bill_period, bill_line.name_zh AS line_zh,
+           bill_line.name_en AS line_en, bill_line.amount_fen AS line_fen, ticket.body, ticket.owner_id,
            owner.name AS owner_name, ticket.opened_at, ticket.respond_by, ticket.answered_at,
            ticket.closed_at, ticket.satisfaction
       FROM ticket
@@ -66,36 +79,54 @@ TICKET = """
 
 
 async def insert_ticket(
-    conn: AsyncConnection, ticket: "NewTicket", body: str, now: datetime, respond_by: datetime
-) -> str:
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            """
-            WITH next AS (SELECT nextval(pg_get_serial_sequence('ticket', 'id')) AS id)
-            INSERT INTO ticket (id, community_id, number, kind, channel, unit_id, party_id, bill_id, line,
-                                body, opened_at, respond_by)
-            OVERRIDING SYSTEM VALUE
-            SELECT id, %(community_id)s,
-                   'T-' || to_char(%(now)s::timestamptz, 'YYYYMMDD') || '-' || lpad(id::text, 6, '0'),
-                   %(kind)s, %(channel)s, %(unit_id)s, %(party_id)s, %(bill_id)s, %(line)s, %(body)s,
-                   %(now)s, %(respond_by)s
-              FROM next
-            RETURNING number
-            """,
-            {
-                "community_id": ticket.community_id,
-                "kind": ticket.kind,
-                "channel": ticket.channel,
-                "unit_id": ticket.unit_id,
-                "party_id": ticket.party_id,
-                "bill_id": ticket.bill_id,
-                "line": ticket.line,
-                "body": body,
-                "now": now,
-                "respond_by": respond_by,
-            },
-        )
-        return str(await cursor.fetchone())
+    conn: AsyncConnection, ticket: "NewTicket", body: str, by: By, now: datetime, respond_by: datetime
+) -> tuple[int, str] | None:
+    """Insert it where unit and bill line are the party's own: id and number; None else, or for a repeat."""
+    cursor = await conn.execute(
+        """
+        INSERT INTO ticket (id, community_id, number, kind, channel, unit_id, party_id, bill_id, line, body,
+                            opened_by, request_id, owner_id, opened_at, respond_by)
+        OVERRIDING SYSTEM VALUE
+        SELECT next.id, community.id,
+               format('T-%%s-%%s', to_char(%(now)s::timestamptz AT TIME ZONE community.timezone, 'YYYYMMDD'),
+                      lpad(next.id::text, greatest(6, length(next.id::text)), '0')),
+               %(kind)s, %(channel)s, unit.id, party.id, %(bill_id)s, %(line)s, %(body)s,
+               %(opened_by)s, %(request_id)s, %(owner_id)s, %(now)s, %(respond_by)s
+          FROM (SELECT nextval(pg_get_serial_sequence('ticket', 'id')) AS id) AS next,
+               community
+          JOIN unit ON unit.community_id = community.id
+          JOIN party ON party.community_id = community.id
+         WHERE community.id = %(community_id)s AND unit.id = %(unit_id)s AND party.id = %(party_id)s
+           AND EXISTS (SELECT FROM occupancy WHERE unit_id = unit.id AND party_id = party.id)
+           AND (%(bill_id)s::bigint IS NULL OR EXISTS (
+                SELECT FROM bill JOIN bill_line ON bill_line.bill_id = bill.id
+                 WHERE bill.id = %(bill_id)s AND bill.party_id = party.id AND bill.unit_id = unit.id
+                   AND bill_line.position = %(line)s))
+        ON CONFLICT (opened_by, request_id) DO NOTHING
+        RETURNING id, number
+        """,
+        {
+            **asdict(ticket),
+            "body": body,
+            "opened_by": by.account_id,
+            "request_id": by.request_id,
+            "owner_id": None if ticket.channel == "page" else by.account_id,
+            "now": now,
+            "respond_by": respond_by,
+        },
+    )
+    row = await cursor.fetchone()
+    return (row[0], row[1]) if row else None
+
+
+async def opened_by_tap(conn: AsyncConnection, by: By) -> str | None:
+    """Return the number of the ticket that this very tap opened."""
+    cursor = await conn.execute(
+        "SELECT number FROM ticket WHERE opened_by = %(opened_by)s AND request_id = %(request_id)s",
+        {"opened_by": by.account_id, "request_id": by.request_id},
+    )
+    row = await cursor.fetchone()
+    return str(row[0]) if row else None
 
 
 async def take(conn: AsyncConnection, ticket_id: int, account_id: int) -> int | None:
@@ -111,8 +142,10 @@ async def take(conn: AsyncConnection, ticket_id: int, account_id: int) -> int | 
     )
 
 
-async def mark_answered(conn: AsyncConnection, ticket_id: int, account_id: int, now: datetime) -> int | None:
-    """Note the first answer; the community, or None when the account is not the owner."""
+async def mark_answered(
+    conn: AsyncConnection, ticket_id: int, account_id: int | None, now: datetime
+) -> int | None:
+    """Note the first answer; the community, or None when the account is not the owner, or all is over."""
     return await _community(
         conn,
         """
@@ -124,13 +157,24 @@ async def mark_answered(conn: AsyncConnection, ticket_id: int, account_id: int, 
     )
 
 
-async def community_of(conn: AsyncConnection, ticket_id: int) -> int:
-    community_id = await _community(
-        conn, "SELECT community_id FROM ticket WHERE id = %(ticket_id)s", {"ticket_id": ticket_id}
+async def hold_open(conn: AsyncConnection, ticket_id: int) -> int | None:
+    """Keep a ticket open until the transaction ends; the community, or None when it is closed."""
+    return await _community(
+        conn,
+        """
+        SELECT community_id FROM ticket
+         WHERE id = %(ticket_id)s AND closed_at IS NULL FOR NO KEY UPDATE
+        """,
+        {"ticket_id": ticket_id},
     )
-    if community_id is None:
-        raise LookupError(ticket_id)
-    return community_id
+
+
+async def is_closed(conn: AsyncConnection, ticket_id: int) -> bool:
+    """Whether the ticket was closed."""
+    cursor = await conn.execute(
+        "SELECT 1 FROM ticket WHERE id = %(ticket_id)s AND closed_at IS NOT NULL", {"ticket_id": ticket_id}
+    )
+    return await cursor.fetchone() is not None
 
 
 async def _community(conn: AsyncConnection, query: str, values: dict[str, object]) -> int | None:
@@ -141,66 +185,87 @@ async def _community(conn: AsyncConnection, query: str, values: dict[str, object
 
 
 async def insert_entry(
-    conn: AsyncConnection,
-    ticket_id: int,
-    account_id: int,
-    text: str,
-    now: datetime,
-    order_id: int | None = None,
+    conn: AsyncConnection, ticket_id: int, by: By, text: str, now: datetime, order_id: int | None = None
 ) -> None:
+    """Add a word; the same tap adds one."""
     await conn.execute(
         """
-        INSERT INTO ticket_entry (ticket_id, account_id, at, text, order_id)
-        VALUES (%(ticket_id)s, %(account_id)s, %(now)s, %(text)s, %(order_id)s)
+        INSERT INTO ticket_entry (ticket_id, account_id, at, text, order_id, request_id)
+        VALUES (%(ticket_id)s, %(account_id)s, %(now)s, %(text)s, %(order_id)s, %(request_id)s)
+        ON CONFLICT (ticket_id, account_id, request_id) DO NOTHING
         """,
-        {"ticket_id": ticket_id, "account_id": account_id, "now": now, "text": text, "order_id": order_id},
+        {
+            "ticket_id": ticket_id,
+            "account_id": by.account_id,
+            "now": now,
+            "text": text,
+            "order_id": order_id,
+            "request_id": by.request_id,
+        },
     )
 
 
 async def close(conn: AsyncConnection, ticket_id: int, now: datetime) -> None:
+    """Close a ticket that was just answered."""
     await conn.execute(
         "UPDATE ticket SET closed_at = %(now)s WHERE id = %(ticket_id)s", {"ticket_id": ticket_id, "now": now}
     )
 
 
-async def rate(conn: AsyncConnection, ticket_id: int, party_id: int, satisfaction: int) -> bool:
-    cursor = await conn.execute(
+async def rate(conn: AsyncConnection, ticket_id: int, party_id: int, satisfaction: int) -> int | None:
+    """Keep the satisfaction where there is none yet; the community, or None when it is not to be given."""
+    return await _community(
+        conn,
         """
         UPDATE ticket SET satisfaction = %(satisfaction)s
          WHERE id = %(ticket_id)s AND party_id = %(party_id)s
            AND closed_at IS NOT NULL AND satisfaction IS NULL
+        RETURNING community_id
         """,
         {"ticket_id": ticket_id, "party_id": party_id, "satisfaction": satisfaction},
     )
-    return cursor.rowcount == 1
 
 
 async def tickets_of_party(conn: AsyncConnection, party_id: int) -> list[Ticket]:
     """A resident's own requests, newest first."""
     async with conn.cursor(row_factory=class_row(Ticket)) as cursor:
         await cursor.execute(
-            TICKET + "WHERE ticket.party_id = %(party_id)s ORDER BY ticket.id DESC LIMIT 100",
-            {"party_id": party_id},
+            TICKET + "WHERE ticket.party_id = %(party_id)s ORDER BY ticket.id DESC LIMIT %(most)s",
+            {"party_id": party_id, "most": MOST_OWN},
         )
         return await cursor.fetchall()
 
 
-async def waiting(conn: AsyncConnection, community_ids: list[int]) -> list[Ticket]:
+async def waiting(conn: AsyncConnection, community_ids: Sequence[int]) -> list[Ticket]:
     """Requests that are not closed: the unanswered first, by their deadline."""
     async with conn.cursor(row_factory=class_row(Ticket)) as cursor:
         await cursor.execute(
             TICKET
             + """
             WHERE ticket.community_id = ANY(%(communities)s) AND ticket.closed_at IS NULL
-            ORDER BY ticket.answered_at IS NOT NULL, ticket.respond_by LIMIT 200
+            ORDER BY ticket.answered_at IS NOT NULL, ticket.respond_by, ticket.id LIMIT %(most)s
             """,
-            {"communities": community_ids},
+            {"communities": list(community_ids), "most": MOST_WAITING},
+        )
+        return await cursor.fetchall()
+
+
+async def closed_lately(conn: AsyncConnection, community_ids: Sequence[int]) -> list[Ticket]:
+    """Requests that were closed, the latest first."""
+    async with conn.cursor(row_factory=class_row(Ticket)) as cursor:
+        await cursor.execute(
+            TICKET
+            + """
+            WHERE ticket.community_id = ANY(%(communities)s) AND ticket.closed_at IS NOT NULL
+            ORDER BY ticket.closed_at DESC LIMIT %(most)s
+            """,
+            {"communities": list(community_ids), "most": MOST_CLOSED},
         )
         return await cursor.fetchall()
 
 
 async def ticket(
-    conn: AsyncConnection, number: str, *, party_id: int | None = None, community_ids: list[int] | None = None
+    conn: AsyncConnection, number: str, *, party_id: int | None = None, community_ids: Sequence[int] = ()
 ) -> Ticket | None:
     """One ticket, if it is the party's own or of one of the communities; None otherwise."""
     async with conn.cursor(row_factory=class_row(Ticket)) as cursor:
@@ -210,12 +275,13 @@ async def ticket(
             WHERE ticket.number = %(number)s
               AND (ticket.party_id = %(party_id)s OR ticket.community_id = ANY(%(communities)s))
             """,
-            {"number": number, "party_id": party_id, "communities": community_ids or []},
+            {"number": number, "party_id": party_id, "communities": list(community_ids)},
         )
         return await cursor.fetchone()
 
 
 async def entries(conn: AsyncConnection, ticket_id: int) -> list[Entry]:
+    """The conversation, oldest first."""
     async with conn.cursor(row_factory=class_row(Entry)) as cursor:
         await cursor.execute(
             """
