@@ -27,7 +27,7 @@ class AccountRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An account somebody asks for, by codes. `name` may be empty where a technician or a resident has one."""
+    """An account somebody asks for, by codes. An empty `name` is the technician's or resident's own."""
 
     login: str
     role: Role
