@@ -24,7 +24,7 @@ from rules.hearing import inputs
 from rules.moments import from_moment, span, to_moment
 from rules.ruleset import RuleSet
 from rules.state import DeviceState, encode_state, load_state
-from rules.store import Save
+from rules.store import Save, StateRow
 from storage.notify import notify
 
 
@@ -37,7 +37,7 @@ async def hear(conn: AsyncConnection, heard: Sequence[Heard], book: RuleBook) ->
         return []
     saves: list[Save] = []
     findings: list[Finding] = []
-    for row in await store.lock_states(conn, sorted(by_device)):
+    for row in await _lock(conn, sorted(by_device)):
         said = by_device[row.key]
         device = said[-1].device
         rules, facts = _rules_for(device, book), _facts_of(device, book)
@@ -82,6 +82,14 @@ async def end_retired_rules(conn: AsyncConnection, book: RuleBook, now: datetime
     ended = await store.end_alarms_of_other_rules(conn, [rule.code for rule in book.rules], now)
     await _tell(conn, ended)
     return len(ended)
+
+
+async def _lock(conn: AsyncConnection, keys: Sequence[Key]) -> list[StateRow]:
+    found = await store.lock_states(conn, keys)
+    if len(found) == len(keys):
+        return found
+    await store.make_states(conn, sorted(set(keys) - {row.key for row in found}))
+    return await store.lock_states(conn, keys)
 
 
 def _rules_for(device: Device, book: RuleBook) -> RuleSet:

@@ -3,7 +3,7 @@
 `cel` (the Common Expression Language in Rust) is what a condition means. A name not heard yet makes the
 answer unknown where it matters: `a || b` is true when `a` is, whatever `b`; `a && b` is unknown while `b` is
 and `a` is not false. Building CEL's context costs more than evaluating, so everyday conditions have a
-shortcut (`rules.shortcut`) for when every name they mention has a value.
+shortcut, `rules.shortcut`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -82,6 +82,20 @@ async def lock_states(conn: AsyncConnection, keys: Sequence[Key]) -> list[StateR
         return await cursor.fetchall()
 
 
+async def make_states(conn: AsyncConnection, keys: Sequence[Key]) -> None:
+    """Make empty memories for devices that have none (a new device gets one; it may be deleted)."""
+    await conn.execute(
+        """
+        INSERT INTO device_state (community_id, device_id, state)
+        SELECT community_id, device_id, '{}'
+        FROM unnest(%(communities)s::int[], %(devices)s::int[]) AS k (community_id, device_id)
+        ORDER BY community_id, device_id
+        ON CONFLICT DO NOTHING
+        """,
+        {"communities": _array(key[0] for key in keys), "devices": _array(key[1] for key in keys)},
+    )
+
+
 async def lock_due(conn: AsyncConnection, now: datetime, limit: int) -> list[DueRow]:
     """Lock the memories whose time has come and that nobody else is working on."""
     async with conn.cursor(row_factory=class_row(DueRow)) as cursor:

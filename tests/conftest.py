@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg_pool import AsyncConnectionPool
 
@@ -22,6 +23,10 @@ from tests.manual_clock import ManualClock
 from tests.mosquitto import Mosquitto, mosquitto_program
 
 REQUIRE_ALL = "CLERESTORY_REQUIRE_ALL"
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
+
 GIVEN_SERVER = "CLERESTORY_TEST_DATABASE_URL"
 
 

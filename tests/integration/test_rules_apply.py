@@ -224,6 +224,13 @@ async def test_an_alarm_raised_while_its_memory_was_lost_is_not_raised_twice(
     assert shown(await hear(conn, [fill(device, 2, 40)], book)) == [("cleared", "bin_overflow", 40, True)]
 
 
+async def test_a_memory_that_was_deleted_begins_anew(conn: AsyncConnection, book: RuleBook) -> None:
+    device = await install(conn)
+    await conn.execute("DELETE FROM device_state")
+    changes = await hear(conn, [fill(device, 95, 0), fill(device, 96, 6)], book)
+    assert shown(changes) == [("raised", "bin_overflow", 5, True)]
+
+
 async def test_the_due_time_moves_only_when_it_must(conn: AsyncConnection, book: RuleBook) -> None:
     """A device that reports as it should: its silence is due ever later, its row keeps the first."""
     device = await install(conn)
