@@ -9,7 +9,7 @@ from typing import Final
 from psycopg import AsyncConnection
 
 from config.text import Language
-from web import store
+from web import account_store, store
 from web.access import Role
 from web.passwords import Passwords
 
@@ -43,22 +43,22 @@ async def add(conn: AsyncConnection, wanted: Wanted, password: str | None, passw
     if not _LOGIN.fullmatch(wanted.login):
         raise AccountRefused("login", wanted.login, "2 to 64 of a–z, 0–9, dot, dash, underscore and @")
     _check_role(wanted)
-    communities = await store.community_ids_of(conn, wanted.communities)
+    communities = await account_store.community_ids_of(conn, wanted.communities)
     for code in wanted.communities:
         if code not in communities:
             raise AccountRefused("community", code, "no community has this code; load it first")
     name, staff_id, party_id = wanted.name, None, None
     if wanted.staff is not None:
-        staff = await store.staff_id_of(conn, wanted.staff)
+        staff = await account_store.staff_id_of(conn, wanted.staff)
         if staff is None:
             raise AccountRefused("staff", wanted.staff, "must be the code of a technician without an account")
         staff_id, name = staff[0], name or staff[1]
     if wanted.party is not None:
-        party = await store.party_id_of(conn, communities[wanted.communities[0]], wanted.party)
+        party = await account_store.party_id_of(conn, communities[wanted.communities[0]], wanted.party)
         if party is None:
             raise AccountRefused("party", wanted.party, "must be the code of a resident without an account")
         party_id, name = party[0], name or party[1]
-    new = store.NewAccount(
+    new = account_store.NewAccount(
         login=wanted.login,
         name=name or wanted.login,
         role=wanted.role,
@@ -68,7 +68,7 @@ async def add(conn: AsyncConnection, wanted: Wanted, password: str | None, passw
         party_id=party_id,
         community_ids=[] if party_id is not None or staff_id is not None else list(communities.values()),
     )
-    account_id = await store.add_account(conn, new)
+    account_id = await account_store.add_account(conn, new)
     if account_id is None:
         raise AccountRefused("login", wanted.login, "is taken")
     return account_id
@@ -97,12 +97,12 @@ async def set_password(conn: AsyncConnection, login: str, password: str, passwor
 async def disable(conn: AsyncConnection, login: str, now: datetime) -> None:
     """End an account's access at once; its name stays on what it did."""
     account_id = await _known(conn, login)
-    await store.disable(conn, account_id, now)
+    await account_store.disable(conn, account_id, now)
     await store.close_sessions(conn, account_id)
 
 
 async def _known(conn: AsyncConnection, login: str) -> int:
-    account_id = await store.account_id_of(conn, login)
+    account_id = await account_store.account_id_of(conn, login)
     if account_id is None:
         raise AccountRefused(
             "login", login, "no account has this login; “clerestory account list” shows them"

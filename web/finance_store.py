@@ -62,7 +62,8 @@ async def payments(conn: AsyncConnection, community_ids: Sequence[int], limit: i
         await cursor.execute(
             """
             SELECT payment.receipt_no, community.code AS community, unit.code AS unit,
-                   bill.number AS bill_number, payment.channel, payment.method, payment.paid_at, payment.amount_fen
+                   bill.number AS bill_number, payment.channel, payment.method, payment.paid_at,
+                   payment.amount_fen
               FROM payment
               JOIN community ON community.id = payment.community_id
               JOIN unit ON unit.id = payment.unit_id

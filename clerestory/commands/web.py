@@ -15,7 +15,7 @@ from clerestory.site import Site, open_site
 from config.clock import SystemClock
 from config.settings import load_settings
 from config.text import Language
-from web import accounts, store
+from web import account_store, accounts
 from web.access import ROLES, Role
 from web.accounts import AccountRefused, Wanted
 from web.passwords import Passwords, UnfitPassword
@@ -99,7 +99,7 @@ def list_accounts() -> None:
     """List every account."""
 
     async def act(conn: AsyncConnection, _: Site) -> None:
-        for row in await store.accounts(conn):
+        for row in await account_store.accounts(conn):
             state = "disabled" if row.disabled_at else "" if row.has_password else "no password yet"
             cells = (row.login, row.role, row.language, row.name, row.belongs_to, state)
             click.echo("\t".join(cells).rstrip())
