@@ -44,7 +44,7 @@ class Measured:
 async def measure(
     gateway: Gateway, *, seconds: float, warm_up: float, rate: float | None, ages: bool
 ) -> Measured:
-    """Run one gateway under load, from fresh servers to everything committed, and check that nothing is missing."""
+    """Run one gateway under load until everything is committed, and check that nothing is missing."""
     context = multiprocessing.get_context("spawn")
     async with _servers() as (database_url, mqtt_url):
         committed, sent = context.Value("q", 0), context.Value("q", 0)
@@ -85,10 +85,12 @@ async def _until_drained(
 
 
 async def _check(database_url: str, sent: int) -> None:
-    async with await AsyncConnection.connect(in_utc(database_url)) as conn:
-        async with conn.cursor(row_factory=scalar_row) as cursor:
-            await cursor.execute("SELECT count(*) FROM reading")
-            rows = await cursor.fetchone()
+    async with (
+        await AsyncConnection.connect(in_utc(database_url)) as conn,
+        conn.cursor(row_factory=scalar_row) as cursor,
+    ):
+        await cursor.execute("SELECT count(*) FROM reading")
+        rows = await cursor.fetchone()
     if rows != sent * fleet.READINGS_A_MESSAGE:
         raise RuntimeError(f"{sent} messages were sent, {rows} readings are there")
 
@@ -101,6 +103,6 @@ async def _servers() -> AsyncIterator[tuple[str, str]]:
             await asyncio.to_thread(migrate, server.url)
             async with await AsyncConnection.connect(in_utc(server.url), autocommit=True) as conn:
                 await fleet.register(conn)
-            # What is measured is the gateway; saving the broker's queue after every message would be the bound.
+            # What is measured is the gateway; a broker that saves every message would be the bound.
             async with open_broker(Path(directory, "broker"), port=free_port(), durable=False) as broker:
                 yield server.url, broker.url

@@ -24,16 +24,19 @@ WINDOW = 10_000
 
 async def register(conn: AsyncConnection) -> None:
     """Enter the community, its bins and their devices."""
-    for statement in (
-        "INSERT INTO community (code, name_zh, name_en, timezone) VALUES ('bench', '测', 'Bench', 'UTC')",
-        "INSERT INTO area (community_id, code, name_zh, name_en) SELECT id, 'all', '全', 'All' FROM community",
-        "INSERT INTO asset (community_id, area_id, class, code, name_zh, name_en)"
-        " SELECT community_id, id, 'bin', 'b' || n, '桶', 'Bin' FROM area, generate_series(0, 999) AS n",
-        "INSERT INTO device (community_id, asset_id, code, profile)"
-        " SELECT community_id, id, code, 'bin-native' FROM asset",
-        "ANALYZE",
-    ):
+    for statement in _REGISTER:
         await conn.execute(statement)
+
+
+_REGISTER = (
+    "INSERT INTO community (code, name_zh, name_en, timezone) VALUES ('bench', '测', 'Bench', 'UTC')",
+    "INSERT INTO area (community_id, code, name_zh, name_en) SELECT id, 'all', '全', 'All' FROM community",
+    """INSERT INTO asset (community_id, area_id, class, code, name_zh, name_en)
+       SELECT community_id, id, 'bin', 'b' || n, '桶', 'Bin' FROM area, generate_series(0, 999) AS n""",
+    """INSERT INTO device (community_id, asset_id, code, profile)
+       SELECT community_id, id, code, 'bin-native' FROM asset""",
+    "ANALYZE",
+)
 
 
 def topics() -> list[str]:
@@ -44,7 +47,7 @@ def topics() -> list[str]:
 def publish(
     url: str, committed: "Synchronized[int]", sent: "Synchronized[int]", stop: Event, rate: float | None
 ) -> None:
-    """Publish with QoS 1 until told to stop: at `rate` messages a second, or as fast as they are committed."""
+    """Publish with QoS 1 until told to stop: at `rate` messages a second, or as fast as they commit."""
     with _connected(url) as connection:
         acknowledged = _Acknowledged(connection)
         started = time.monotonic()

@@ -3,6 +3,7 @@
 Both count what they have committed, and note how old each message was then.
 """
 
+import asyncio
 import queue
 import time
 from array import array
@@ -87,8 +88,6 @@ def ours(
 
 
 async def _ours(database_url: str, mqtt_url: str, notes: Notes, ready: Event, stop: Event) -> None:
-    import asyncio  # noqa: PLC0415
-
     clock = SystemClock()
     window = Window(retention=timedelta(days=400))
     async with open_pool(database_url) as pool, CountingSession(mqtt_url, NAME, clock) as session:
@@ -97,8 +96,10 @@ async def _ours(database_url: str, mqtt_url: str, notes: Notes, ready: Event, st
         working = asyncio.create_task(Pipeline(session, ingest, largest_batch=LARGEST_BATCH).run())
         await session.connected.wait()
         ready.set()
-        while not stop.is_set() and not working.done():
-            await asyncio.sleep(0.05)
+        await asyncio.wait(
+            {working, asyncio.ensure_future(asyncio.to_thread(stop.wait))},
+            return_when=asyncio.FIRST_COMPLETED,
+        )
         session.finish()
         await working
 
@@ -117,20 +118,20 @@ def simplest(
     arrived: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
     client = Client(CallbackAPIVersion.VERSION2, client_id=NAME, clean_session=False, manual_ack=True)
     client.on_message = lambda _client, _data, message: arrived.put(message)
-    client.on_connect = lambda _client, _data, _flags, _reason, _properties: client.subscribe(
-        "clerestory/+/+/up", 1
-    )
     client.on_subscribe = lambda _client, _data, _mid, _reasons, _properties: ready.set()
     parts = urlsplit(mqtt_url)
     with psycopg.connect(in_utc(database_url)) as conn:
         devices, signals = _numbers(conn)
         client.connect(parts.hostname or "127.0.0.1", parts.port or 1883)
         client.loop_start()
+        while not client.is_connected():
+            time.sleep(0.01)
+        client.subscribe("clerestory/+/+/up", 1)
         while not stop.is_set():
             batch = _gather(arrived)
             if batch:
                 _write(conn, batch, devices, signals)
-                notes.commit((message.payload for message in batch), len(batch))
+                notes.commit([bytes(message.payload) for message in batch], len(batch))
                 for message in batch:
                     client.ack(message.mid, 1)
         client.disconnect()
@@ -143,7 +144,7 @@ def _numbers(conn: psycopg.Connection) -> tuple[dict[str, tuple[int, int]], dict
         "INSERT INTO signal (name) VALUES ('fill_percent'), ('battery_percent'), ('temperature_c')"
         " ON CONFLICT DO NOTHING"
     )
-    signals = dict(conn.execute("SELECT name, id FROM signal").fetchall())
+    signals: dict[str, int] = dict(conn.execute("SELECT name, id FROM signal").fetchall())
     rows = conn.execute("SELECT code, community_id, id FROM device").fetchall()
     this_month = datetime.now(UTC).replace(day=1).date()
     if conn.execute("SELECT relkind = 'p' FROM pg_class WHERE oid = 'reading'::regclass").fetchone() == (

@@ -1,7 +1,7 @@
 """Sustained messages a second: `python -m benchmarks.ingest [--seconds 10] [--json]`.
 
-QoS 1, 3 readings a message, 1,000 devices, shipped rules on; beside the simplest pipeline without rules, in the
-same run. Everything runs on this machine and shares its cores: load, broker, gateway and database.
+QoS 1, 3 readings a message, 1,000 devices, shipped rules on; beside the simplest pipeline without rules, in
+the same run. Everything runs on this machine and shares its cores: load, broker, gateway and database.
 """
 
 import argparse

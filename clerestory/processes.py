@@ -1,7 +1,6 @@
 """What `clerestory up` runs: gateway, worker and pages in one process, started and stopped together."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -38,17 +37,3 @@ async def running(site: Site) -> AsyncIterator[None]:
     finally:
         stop.set()
         await task
-
-
-@asynccontextmanager
-async def stop_on_signals() -> AsyncIterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set, so that everything ends with what it has in hand."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)

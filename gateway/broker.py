@@ -100,7 +100,7 @@ async def open_broker(
     Without `port` it takes the one it had before, else 1883, else any free one.
     """
     with _alone(data_dir):
-        chosen = await _choose_port(data_dir) if port is None else port
+        chosen = await _choose_port(data_dir) if port is None else _demand_port(port)
         _remember_port(data_dir, chosen)
         mosquitto = mosquitto_path()
         settings = mosquitto_config(data_dir, chosen, durable=durable)
@@ -143,6 +143,12 @@ async def _choose_port(data_dir: Path) -> int:
             return free_port()
         await asyncio.sleep(0.05)
     return remembered
+
+
+def _demand_port(port: int) -> int:
+    if not _is_free(port):
+        raise BrokerFailed(f"port {port} on {HOST} is in use; name another one, or none")
+    return port
 
 
 def _is_free(port: int) -> bool:

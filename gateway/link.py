@@ -1,6 +1,7 @@
 """One MQTT connection over paho, driven by the event loop: no thread, no polling.
 
-paho parses and writes the protocol; reading, writing, keep-alive and noticing a dead connection are ours.
+paho speaks the protocol; reading messages, acknowledging them, keep-alive and noticing a dead connection are
+ours.
 """
 
 import asyncio
@@ -10,17 +11,18 @@ from collections.abc import Callable, Sequence
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.readahead import RawSocket, ReadAheadSocket
+from gateway.readahead import PUBLISH, Publish, RawSocket, ReadAheadSocket
 
 KEEPALIVE_SECONDS = 45
 ANSWER_SECONDS = 10
 PACKETS_A_TURN = 200
 GOODBYE_SECONDS = 2
+PUBACK = b"\x40\x02"
 PINGREQ = b"\xc0\x00"
 DISCONNECT = b"\xe0\x00"
 LARGEST_RECEIVED_MAXIMUM = 65_535
@@ -44,7 +46,7 @@ class Link:
         client_id: str,
         *,
         clean_session: bool,
-        on_message: Callable[[MQTTMessage], None] | None = None,
+        on_message: Callable[[Publish], None] | None = None,
         on_published: Callable[[int], None] | None = None,
         on_lost: Callable[[], None] | None = None,
     ) -> None:
@@ -68,10 +70,9 @@ class Link:
             self._client.tls_set_context(ssl.create_default_context())
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
-        if on_message is not None:
-            self._client.on_message = lambda _client, _data, message: on_message(message)
         if on_published is not None:
             self._client.on_publish = lambda _client, _data, mid, _reason, _properties: on_published(mid)
+        self._on_message = on_message
         self._on_lost = on_lost
         self._socket: ReadAheadSocket | None = None
         self._answer: asyncio.Future[None] | None = None
@@ -122,7 +123,8 @@ class Link:
 
     def acknowledge(self, mid: int) -> None:
         """Send one PUBACK. Call `flush` after one or many."""
-        self._client.ack(mid, 1)
+        if self._socket is not None:
+            self._socket.send(PUBACK + mid.to_bytes(2, "big"))
 
     def flush(self) -> None:
         """Send what was collected."""
@@ -186,10 +188,17 @@ class Link:
         reading = self._socket
         if reading is None or self._paused:
             return
-        reading.dry = False
         for _ in range(PACKETS_A_TURN):
-            self._client.loop_read()
-            if self._socket is not reading or self._paused or reading.dry:
+            kind = reading.next_packet()
+            if kind is None:
+                break
+            if kind == PUBLISH:
+                message = reading.take_publish()
+                if message is not None and self._on_message is not None:
+                    self._on_message(message)
+            else:
+                self._client.loop_read()
+            if self._socket is not reading or self._paused:
                 break
         else:
             # Others get their turn; what was read ahead makes no socket readable, so come back by ourselves.

@@ -1,15 +1,19 @@
-"""A socket for paho that reads far ahead and writes in bulk.
+"""A socket for paho that reads far ahead, hands out whole packets, and writes in bulk.
 
-paho asks the socket three times a packet, and sends each acknowledgement by itself. Reading ahead into a
-buffer and collecting what is sent until `flush` turns thousands of system calls into a handful.
+paho asks its socket three times a packet, looks every message up in its own tables, and sends each
+acknowledgement by itself. Messages are nearly all that a gateway receives, so they are taken out of the
+stream here, whole; paho gets the rest of the protocol. What is sent is collected until `flush`.
 """
 
 import time
 from collections.abc import Callable
 from ssl import SSLWantReadError, SSLWantWriteError
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 READ_AHEAD = 256 * 1024
+PUBLISH = 3
+LONGEST_LENGTH = 4  # bytes in which a packet says how long it is
+NOT_NOW = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
 
 
 class RawSocket(Protocol):
@@ -22,40 +26,86 @@ class RawSocket(Protocol):
     def setblocking(self, flag: bool, /) -> None: ...  # noqa: FBT001 - the name every socket gives it
 
 
+class Publish(NamedTuple):
+    """One message as the broker sent it."""
+
+    topic: bytes
+    payload: bytes
+    mid: int
+    qos: int
+
+
 class ReadAheadSocket:
     """Stands between paho and its socket."""
 
     def __init__(self, raw: RawSocket) -> None:
         self._raw = raw
-        self._in = b""
+        self._in = bytearray()
         self._at = 0
         self._out = bytearray()
-        self._aborted = False
+        self._ended = False
         self.on_close: Callable[[], None] | None = None
-        self.dry = False
-        """Set when nothing more could be read; clear it before reading on."""
         self.heard_at = time.monotonic()
 
-    def recv(self, length: int) -> bytes:
-        """Give up to `length` bytes from what was read ahead, reading more only when that is used up."""
-        if self._at == len(self._in):
-            if self._aborted:
-                return b""
+    def next_packet(self) -> int | None:
+        """Have a whole packet ready and give its kind: None while there is none, 0 once the stream ended."""
+        while True:
+            end = self._packet_end()
+            if end is not None and end <= len(self._in):
+                return self._in[self._at] >> 4
+            if self._ended:
+                return 0
             try:
-                self._in = self._raw.recv(READ_AHEAD)
+                chunk = self._raw.recv(READ_AHEAD)
+            except NOT_NOW:
+                return None
             except OSError:
-                # Nothing there yet (BlockingIOError, SSLWantReadError), or all is lost: paho knows which.
-                self._in, self._at, self.dry = b"", 0, True
-                raise
+                chunk = b""
+            if not chunk:
+                self.abort()
+                return 0
+            del self._in[: self._at]
             self._at = 0
+            self._in += chunk
             self.heard_at = time.monotonic()
-        data = self._in[self._at : self._at + length]
-        self._at += len(data)
-        return data
 
-    def pending(self) -> int:
-        """Say how many bytes can be read without asking the system."""
-        return len(self._in) - self._at
+    def take_publish(self) -> Publish | None:
+        """Take the message that `next_packet` announced; None where it is malformed: that ends the stream."""
+        data, end = self._in, self._packet_end() or 0
+        qos = data[self._at] >> 1 & 3
+        at = self._at + 2
+        while data[at - 1] & 0x80:
+            at += 1
+        topic_end = at + 2 + (data[at] << 8 | data[at + 1]) if at + 2 <= end else end + 1
+        start = topic_end + 2 if qos else topic_end
+        if start > end:
+            self.abort()
+            return None
+        mid = data[topic_end] << 8 | data[topic_end + 1] if qos else 0
+        self._at = end
+        return Publish(bytes(data[at + 2 : topic_end]), bytes(data[start:end]), mid, qos)
+
+    def _packet_end(self) -> int | None:
+        """Say where the packet at hand ends, once enough of it is there to tell."""
+        length = shift = 0
+        for place in range(self._at + 1, self._at + 1 + LONGEST_LENGTH):
+            if place >= len(self._in):
+                return None
+            octet = self._in[place]
+            length |= (octet & 0x7F) << shift
+            shift += 7
+            if octet < 0x80:  # noqa: PLR2004 - the bit that says "more follows"
+                return place + 1 + length
+        self.abort()  # no packet is that long
+        return None
+
+    def recv(self, length: int) -> bytes:
+        """Give paho what was read ahead."""
+        data = bytes(self._in[self._at : self._at + length])
+        self._at += len(data)
+        if not data and not self._ended:
+            raise BlockingIOError
+        return data
 
     def send(self, data: bytes | bytearray) -> int:
         """Collect; `flush` sends."""
@@ -67,14 +117,16 @@ class ReadAheadSocket:
         while self._out:
             try:
                 sent = self._raw.send(self._out)
-            except (BlockingIOError, SSLWantReadError, SSLWantWriteError):
+            except NOT_NOW:
                 return False
             del self._out[:sent]
         return True
 
     def abort(self) -> None:
-        """Pretend that the other side hung up."""
-        self._in, self._at, self._aborted = b"", 0, True
+        """End the stream here: nothing of it is read any more."""
+        self._in.clear()
+        self._at = 0
+        self._ended = True
 
     def close(self) -> None:
         """Send what still can be sent, and close."""

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from paho.mqtt.client import MQTTMessage
-
 from config.clock import Clock
 from gateway.deadletters import KEPT_PAYLOAD
 from gateway.delivery import Delivery, readable_topic
 from gateway.link import Link, LinkFailed
+from gateway.readahead import Publish
 from gateway.topics import SUBSCRIPTIONS
 
 FIRST_PAUSE = 0.1
@@ -116,13 +115,12 @@ class Session:
             len(self._queue) >= self._bounds.messages * share or self._octets >= self._bounds.octets * share
         )
 
-    def _on_message(self, message: MQTTMessage) -> None:
+    def _on_message(self, message: Publish) -> None:
         if self._finishing:
             return  # not acknowledged, so it comes again
-        # The topic as bytes: paho's own property raises on what is not UTF-8.
         delivery = Delivery(
-            readable_topic(message._topic),  # noqa: SLF001
-            bytes(message.payload[:KEPT_PAYLOAD]),
+            readable_topic(message.topic),
+            message.payload[:KEPT_PAYLOAD],
             self._clock.now(),
             message.mid,
             message.qos,

@@ -7,8 +7,8 @@ import logging
 import click
 
 from clerestory.failures import say_failures
-from clerestory.processes import stop_on_signals
 from clerestory.site import open_site
+from clerestory.stopping import stop_on_signals
 from clerestory.worker import run_worker
 from config.clock import SystemClock
 from config.settings import Settings, load_settings

@@ -1,15 +1,17 @@
 """`clerestory gateway` runs the gateway alone; `clerestory deadletters` looks after what it refused."""
 
 import asyncio
-import signal
+import logging
 import sys
 
 import click
+import uvloop
 
 from clerestory.failures import say_failures
 from clerestory.ingest import Outcome, UnknownLetter
 from clerestory.pipeline import make_ingest, run_gateway
 from clerestory.site import open_site
+from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
 from config.settings import Settings, load_settings, without_password
 from gateway import store
@@ -26,14 +28,15 @@ def gateway() -> None:
 
     Start as many as you like: with CLERESTORY_MQTT_SHARE set to the same name they share the messages.
     """
-    asyncio.run(_gateway(load_settings()))
+    settings = load_settings()
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    uvloop.run(_gateway(settings))
 
 
 async def _gateway(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_site(settings, SystemClock()) as site:
+    async with stop_on_signals() as stop, open_site(settings, SystemClock()) as site:
         click.echo(f"gateway listens to {without_password(site.mqtt_url)}")
         await run_gateway(site, stop)
 

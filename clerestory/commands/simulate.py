@@ -11,7 +11,6 @@ from typing import ParamSpec, TypeVar
 import click
 
 from clerestory.failures import say_failures
-from clerestory.processes import stop_on_signals
 from clerestory.simulate.bins import bins_timeline, read_collections
 from clerestory.simulate.elevator import elevator_timeline, read_samples
 from clerestory.simulate.kiosk import KioskIdentity, KioskUnanswered, SimulatedKiosk
@@ -27,6 +26,7 @@ from clerestory.simulate.target import (
 )
 from clerestory.simulate.timeline import RecordingUnreadable
 from clerestory.simulate.uplinks import assigned, publication, read_uplinks, retimed
+from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
 from config.settings import Settings, load_settings
 from gateway.link import LinkFailed

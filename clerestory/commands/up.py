@@ -6,8 +6,9 @@ import logging
 import click
 
 from clerestory.failures import say_failures
-from clerestory.processes import run_all, stop_on_signals
+from clerestory.processes import run_all
 from clerestory.site import open_site
+from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
 from config.settings import Settings, load_settings, without_password
 

@@ -14,8 +14,9 @@ from clerestory.demo import life
 from clerestory.demo.prepare import KIOSKS, Prepared, prepare
 from clerestory.demo.secrets import Secrets, keep_secrets
 from clerestory.demo.welcome import welcome
-from clerestory.processes import running, stop_on_signals
+from clerestory.processes import running
 from clerestory.site import Site, open_site
+from clerestory.stopping import stop_on_signals
 from config.clock import Clock
 from config.settings import Settings
 from gateway.publisher import Publisher
