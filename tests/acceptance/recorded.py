@@ -24,7 +24,7 @@ from clerestory.site import Site
 from config.settings import Settings
 from dispatch.alarms import follow
 from gateway.publisher import Publisher
-from rules.apply import wake
+from rules.apply import next_due, wake
 from rules.book import load_rulebook
 from storage.notify import listen
 from tests.manual_clock import ManualClock
@@ -66,10 +66,12 @@ class RecordedDay:
         return count
 
     async def at(self, moment: datetime) -> None:
-        """Be at a moment: timers that ran out by then have been woken."""
+        """Be at a moment: every timer that ran out by then has been woken when it did, as the worker does."""
+        async with self.pool.connection() as conn:
+            while (due := await next_due(conn)) is not None and due <= moment:
+                now = max(due, self.clock.now())
+                await follow(conn, await wake(conn, now, load_rulebook()), now)
         self.clock.set(moment)
-        async with self.pool.connection() as conn, conn.transaction():
-            await follow(conn, await wake(conn, moment, load_rulebook()), moment)
 
     async def hear(self, said: Sequence[Publication], readings: int) -> None:
         """Publish messages and wait until every reading of theirs is committed."""
