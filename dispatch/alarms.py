@@ -10,7 +10,6 @@ from psycopg import AsyncConnection
 from config.text import Text
 from config.vocabulary import load_vocabulary
 from dispatch import office
-from dispatch.checklist import CheckItem
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import SYSTEM
 from dispatch.policy import Policy, shipped_policy
@@ -52,18 +51,7 @@ async def _raised(
         what=_joined(rule.meaning, facts),
         todo=rule.todo,
         safety=rule.safety,
-        checklist=tuple(
-            CheckItem(
-                code=item.code,
-                label=item.name,
-                type="yes_no" if item.type == "check" else item.type,
-                unit=item.unit or "",
-                minimum=item.min,
-                maximum=item.max,
-                required=item.required,
-            )
-            for item in template.checklist
-        ),
+        checklist=template.checklist,
         cancel_on_clear=template.cancel_on_clear,
         respond=template.respond,
         arrive=template.arrive,

@@ -1,37 +1,15 @@
-"""The checklist of an order: what must be looked at or measured, and whether the answers will do. Pure."""
+"""Whether the answers to an order's checklist will do, and what its ranges say. Pure."""
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from config.checklist import ChecklistItem
 from config.text import Text
 
 REMARK_MAX = 2000
-
-
-class CheckItem(BaseModel):
-    """One thing to check. `number` has a range; `yes_no` expects `expected`; `text` wants words."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-    label: Text
-    type: Literal["number", "yes_no", "text"] = "yes_no"
-    unit: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    expected: bool = True
-    required: bool = True
-
-    @model_validator(mode="after")
-    def _range_belongs_to_numbers(self) -> "CheckItem":
-        if self.type != "number" and (self.minimum is not None or self.maximum is not None):
-            raise ValueError(f"minimum/maximum belong to type number, not {self.type}")
-        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
-        return self
 
 
 class CheckAnswer(BaseModel):
@@ -44,23 +22,10 @@ class CheckAnswer(BaseModel):
     remark: Annotated[str, Field(max_length=REMARK_MAX)] = ""
 
 
-_ITEMS = TypeAdapter(tuple[CheckItem, ...])
-
-
-def read_items(stored: Any) -> tuple[CheckItem, ...]:  # noqa: ANN401 - JSON as it comes from the database
-    """Parse a checklist as kept in a plan, a rule or an order."""
-    return _ITEMS.validate_python(stored)
-
-
-def dump_items(items: Iterable[CheckItem]) -> list[dict[str, Any]]:
-    """Write a checklist in the form an order keeps."""
-    return [item.model_dump(mode="json") for item in items]
-
-
-def range_text(item: CheckItem) -> Text | None:
+def range_text(item: ChecklistItem) -> Text | None:
     """Say the range of a number in words; None where there is none."""
     unit = f" {item.unit}" if item.unit else ""
-    match (item.minimum, item.maximum):
+    match (item.min, item.max):
         case (None, None):
             return None
         case (low, None):
@@ -71,7 +36,19 @@ def range_text(item: CheckItem) -> Text | None:
             return Text(zh=f"{low:g}–{high:g}{unit}", en=f"{low:g}–{high:g}{unit}")
 
 
-def faults(items: Iterable[CheckItem], answers: Iterable[CheckAnswer]) -> dict[str, Text]:
+def value_text(item: ChecklistItem, value: bool | float | str) -> Text:  # noqa: FBT001 - the answer itself
+    """Say what was found in words, a number with its unit."""
+    match value:
+        case bool():
+            return Text(zh="是", en="yes") if value else Text(zh="否", en="no")
+        case int() | float():
+            written = f"{value:g} {item.unit or ''}".strip()
+            return Text(zh=written, en=written)
+        case _:
+            return Text(zh=value, en=value)
+
+
+def faults(items: Iterable[ChecklistItem], answers: Iterable[CheckAnswer]) -> dict[str, Text]:
     """Name what keeps the checklist from being complete, by item code; empty where all is answered."""
     given = list(answers)
     by_code: Mapping[str, CheckAnswer] = {answer.code: answer for answer in given}
@@ -88,31 +65,31 @@ def faults(items: Iterable[CheckItem], answers: Iterable[CheckAnswer]) -> dict[s
     return found
 
 
-def in_range(item: CheckItem, value: bool | float | str | None) -> bool:  # noqa: FBT001 - the answer itself
+def in_range(item: ChecklistItem, value: bool | float | str | None) -> bool:  # noqa: FBT001 - the answer itself
     """Whether a value is as it should be, so that no remark is needed."""
     match value:
         case bool():
-            return item.type == "yes_no" and value == item.expected
+            return item.type == "check" and value == item.expected
         case int() | float():
-            above = item.minimum is None or value >= item.minimum
-            return item.type == "number" and above and (item.maximum is None or value <= item.maximum)
+            above = item.min is None or value >= item.min
+            return item.type == "number" and above and (item.max is None or value <= item.max)
         case str():
             return item.type == "text" and value.strip() != ""
     return False
 
 
-def _right_type(item: CheckItem, value: object) -> bool:
+def _right_type(item: ChecklistItem, value: object) -> bool:
     match item.type:
         case "number":
             return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-        case "yes_no":
+        case "check":
             return isinstance(value, bool)
         case "text":
             return isinstance(value, str)
 
 
-def _fault(item: CheckItem, answer: CheckAnswer | None) -> Text | None:
-    name = item.label
+def _fault(item: ChecklistItem, answer: CheckAnswer | None) -> Text | None:
+    name = item.name
     remark = answer.remark.strip() if answer else ""
     if answer is None or answer.value is None or answer.value == "":
         if remark or not item.required:

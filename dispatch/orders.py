@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 
+from config.checklist import ChecklistItem, dump_items
 from config.text import Text
 from dispatch import clocks
-from dispatch.checklist import CheckItem, dump_items
 from dispatch.people import SYSTEM, By
 from dispatch.policy import Clocking, Deadlines, Policy, deadlines_of, override_for, shipped_policy
 from dispatch.refusals import AlarmHasOrder, BadField
@@ -39,7 +39,7 @@ class NewOrder:
     what: Text = NOTHING
     todo: Text = NOTHING
     safety: Text = NOTHING
-    checklist: tuple[CheckItem, ...] = ()
+    checklist: tuple[ChecklistItem, ...] = ()
     alarm_id: int | None = None
     plan_id: int | None = None
     cancel_on_clear: bool = False

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 from psycopg import AsyncConnection
 
+from config.checklist import read_items
 from config.text import Text
 from dispatch import office
-from dispatch.checklist import read_items
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import SYSTEM
 from dispatch.policy import Policy, shipped_policy

@@ -7,9 +7,10 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from config.checklist import read_items
 from config.text import Text
 from dispatch import lifecycle, report
-from dispatch.checklist import CheckAnswer, faults, read_items
+from dispatch.checklist import CheckAnswer, faults
 from dispatch.moving import move, only_holder
 from dispatch.order import Order
 from dispatch.people import By

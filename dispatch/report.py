@@ -9,8 +9,9 @@ from typing import Any
 
 import rfc8785
 
+from config.checklist import ChecklistItem
 from config.text import Text
-from dispatch.checklist import CheckAnswer, CheckItem, in_range
+from dispatch.checklist import CheckAnswer, in_range
 
 # What the first record of a community's chain names as the one before it.
 BEGINNING = "0" * 64
@@ -61,7 +62,7 @@ def text(words: Text) -> dict[str, str]:
     return {"zh": words.zh, "en": words.en}
 
 
-def checked(items: Sequence[CheckItem], answers: Sequence[CheckAnswer]) -> list[dict[str, Any]]:
+def checked(items: Sequence[ChecklistItem], answers: Sequence[CheckAnswer]) -> list[dict[str, Any]]:
     """Put each item, as it was asked, beside what was found."""
     given = {answer.code: answer for answer in answers}
     found = []

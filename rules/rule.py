@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from config.checklist import ChecklistItem
 from config.text import Text
-from rules.checklist import ChecklistItem
 
 if TYPE_CHECKING:
     from rules.conditions import Condition

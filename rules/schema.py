@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
+from config.checklist import ChecklistItem
 from config.duration import Duration
 from config.text import Text
-from rules.checklist import ChecklistItem
 from rules.rule import Severity
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]

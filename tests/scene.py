@@ -8,9 +8,9 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
+from config.checklist import ChecklistItem
 from config.text import Text
 from dispatch import moves, office, photos
-from dispatch.checklist import CheckItem
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import By
 from dispatch.sweep import sweep
@@ -20,16 +20,16 @@ from tests.town import CHECKLIST, Town, build, picture
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DOOR_CHECKS = (
-    CheckItem(
-        code="doors", label=Text(zh="层门、轿门与门锁正常", en="Landing doors, car door and locks work")
+    ChecklistItem(
+        code="doors", name=Text(zh="层门、轿门与门锁正常", en="Landing doors, car door and locks work")
     ),
-    CheckItem(
+    ChecklistItem(
         code="door_gap_mm",
-        label=Text(zh="层门间隙", en="Landing door gap"),
+        name=Text(zh="层门间隙", en="Landing door gap"),
         type="number",
         unit="mm",
-        minimum=1,
-        maximum=6,
+        min=1,
+        max=6,
     ),
 )
 

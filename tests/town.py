@@ -14,9 +14,10 @@ from psycopg_pool import AsyncConnectionPool
 
 from billing.period import Period
 from billing.run import run_bills
+from config.checklist import ChecklistItem
 from config.text import Text
 from dispatch import moves, office, orders, photos, records
-from dispatch.checklist import CheckAnswer, CheckItem
+from dispatch.checklist import CheckAnswer
 from dispatch.people import By
 
 PASSWORD = "correct horse battery"
@@ -26,16 +27,16 @@ OCTOBER = Period(2026, 10)
 FIRST = date(2026, 1, 1)
 
 CHECKLIST = (
-    CheckItem(
-        code="doors", label=Text(zh="层门、轿门与门锁正常", en="Landing doors, car door and locks work")
+    ChecklistItem(
+        code="doors", name=Text(zh="层门、轿门与门锁正常", en="Landing doors, car door and locks work")
     ),
-    CheckItem(
+    ChecklistItem(
         code="levelling_mm",
-        label=Text(zh="平层误差", en="Levelling error"),
+        name=Text(zh="平层误差", en="Levelling error"),
         type="number",
         unit="mm",
-        minimum=-10,
-        maximum=10,
+        min=-10,
+        max=10,
     ),
 )
 """What an elevator's maintenance checks."""
@@ -318,7 +319,7 @@ async def begin_work(
     kind: str = "elevator_maintenance",
     technician: str = "wang",
     photo: bytes | None = None,
-    checklist: tuple[CheckItem, ...] = CHECKLIST,
+    checklist: tuple[ChecklistItem, ...] = CHECKLIST,
 ) -> int:
     """Open an order and have it accepted, with the technician on the spot; its id."""
     community = "far" if asset == "L9" else "home"
@@ -355,7 +356,7 @@ async def do_work(
     technician: str = "wang",
     summary: Text | None = None,
     photo: bytes | None = None,
-    checklist: tuple[CheckItem, ...] = CHECKLIST,
+    checklist: tuple[ChecklistItem, ...] = CHECKLIST,
 ) -> int:
     """Have work done from the order to the record; the record's id."""
     order_id = await begin_work(
@@ -378,7 +379,7 @@ _MAINTENANCE = Text(zh="电梯半月维保", en="Half-monthly maintenance")
 _CLEANING = Text(zh="楼内每日保洁", en="Daily cleaning of common parts")
 
 
-def _answer(item: CheckItem) -> CheckAnswer:
+def _answer(item: ChecklistItem) -> CheckAnswer:
     return CheckAnswer(code=item.code, value=3.5 if item.type == "number" else True)
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Final, Protocol
 
+from config.checklist import ChecklistItem
 from config.text import Language, Text
-from dispatch.checklist import CheckAnswer, CheckItem, faults, in_range
+from dispatch.checklist import CheckAnswer, faults, in_range, value_text
 from dispatch.records import Completion, Part
 
 LONGEST_MINUTES: Final = 24 * 60
@@ -75,7 +76,7 @@ class ReviewLine:
     remark: str
 
 
-def read_form(form: Form, items: Sequence[CheckItem]) -> FinishForm:
+def read_form(form: Form, items: Sequence[ChecklistItem]) -> FinishForm:
     """Read what was sent; only the checklist's own items are looked at."""
 
     def word(name: str) -> str:
@@ -101,7 +102,7 @@ def read_form(form: Form, items: Sequence[CheckItem]) -> FinishForm:
 
 
 def complete_form(
-    form: FinishForm, items: Sequence[CheckItem], results: Mapping[str, Text], language: Language
+    form: FinishForm, items: Sequence[ChecklistItem], results: Mapping[str, Text], language: Language
 ) -> Completion | dict[str, Text]:
     """Return what dispatch is to record, or what is still wrong by field."""
     answers = tuple(_answer(item, form) for item in items)
@@ -123,14 +124,14 @@ def complete_form(
     )
 
 
-def review_lines(form: FinishForm, items: Sequence[CheckItem], language: Language) -> list[ReviewLine]:
+def review_lines(form: FinishForm, items: Sequence[ChecklistItem], language: Language) -> list[ReviewLine]:
     """Return the checklist as the technician confirms it."""
     lines = []
     for item in items:
         answer = _answer(item, form)
         lines.append(
             ReviewLine(
-                label=item.label[language],
+                label=item.name[language],
                 value=_value_words(item, answer, language),
                 good=answer.value is None or in_range(item, answer.value),
                 remark=answer.remark,
@@ -139,21 +140,17 @@ def review_lines(form: FinishForm, items: Sequence[CheckItem], language: Languag
     return lines
 
 
-def _value_words(item: CheckItem, answer: CheckAnswer, language: Language) -> str:
+def _value_words(item: ChecklistItem, answer: CheckAnswer, language: Language) -> str:
     if answer.value is None:
         return Text(zh="未填写", en="not filled in")[language]
-    if isinstance(answer.value, bool):
-        return (Text(zh="是", en="yes") if answer.value else Text(zh="否", en="no"))[language]
-    if isinstance(answer.value, float):
-        return f"{answer.value:g} {item.unit}".strip()
-    return answer.value
+    return value_text(item, answer.value)[language]
 
 
-def _answer(item: CheckItem, form: FinishForm) -> CheckAnswer:
+def _answer(item: ChecklistItem, form: FinishForm) -> CheckAnswer:
     typed = form.answers.get(item.code, "")
     remark = form.remarks.get(item.code, "")
     value: bool | float | str | None = typed or None
-    if item.type == "yes_no" and typed in {"yes", "no"}:
+    if item.type == "check" and typed in {"yes", "no"}:
         value = typed == "yes"
     elif item.type == "number" and typed:
         number = _number(typed)

@@ -14,6 +14,7 @@ from clerestory.community.schema import (
     StandardSpec,
     TechnicianSpec,
 )
+from config.checklist import dump_items
 from config.text import Text
 
 Rows = list[dict[str, Any]]
@@ -184,7 +185,7 @@ def _plan(spec: PlanSpec) -> dict[str, Any]:
         "starts_on": spec.starts_on.isoformat(),
         "todo_zh": spec.todo.zh,
         "todo_en": spec.todo.en,
-        "checklist": [item.model_dump(mode="json") for item in spec.checklist],
+        "checklist": dump_items(spec.checklist),
     }
 
 

@@ -19,8 +19,8 @@ from pydantic import (
 )
 
 from clerestory.community.weekdays import parse_days
+from config.checklist import ChecklistItem
 from config.text import Text
-from dispatch.checklist import CheckItem
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -221,7 +221,7 @@ class PlanSpec(Spec):
     at: Clock
     starts_on: date
     todo: Text = Text(zh="", en="")
-    checklist: tuple[CheckItem, ...] = ()
+    checklist: tuple[ChecklistItem, ...] = ()
 
 
 class StandardSpec(Spec):

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from psycopg import AsyncConnection
 
 from clerestory import store
+from config.checklist import ChecklistItem, read_items
 from config.text import Text
 from dispatch import moves, records
-from dispatch.checklist import CheckAnswer, CheckItem, read_items
+from dispatch.checklist import CheckAnswer
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import By
 from dispatch.plans import run_due
@@ -117,12 +118,12 @@ async def _work(
     await moves.verify(conn, order.order_id, past.verifier, done + 5 * MINUTE)
 
 
-def answer(item: CheckItem, chance: Random) -> CheckAnswer:
+def answer(item: ChecklistItem, chance: Random) -> CheckAnswer:
     """What a technician finds where all is well."""
-    if item.type == "yes_no":
+    if item.type == "check":
         return CheckAnswer(code=item.code, value=item.expected)
     if item.type == "text":
         return CheckAnswer(code=item.code, value="正常 / fine")
-    low = item.minimum if item.minimum is not None else 0.0
-    high = item.maximum if item.maximum is not None else low + 10
+    low = item.min if item.min is not None else 0.0
+    high = item.max if item.max is not None else low + 10
     return CheckAnswer(code=item.code, value=round(chance.triangular(low, high), 1))

@@ -7,8 +7,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from config.checklist import ChecklistItem, read_items
 from config.text import Text
-from dispatch.checklist import CheckItem, read_items
 from dispatch.status import Severity, Status
 from dispatch.store.orders import place_text
 
@@ -63,7 +63,7 @@ class JobCard:
     todo: Text  # one step a line
     safety: Text
     facts: dict[str, Any]  # the alarm's signal values
-    checklist: tuple[CheckItem, ...]
+    checklist: tuple[ChecklistItem, ...]
     photos: tuple[PhotoRef, ...]
     faults: tuple[PastFault, ...]
     respond_by: datetime | None

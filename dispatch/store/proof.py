@@ -8,10 +8,13 @@ from typing import Any, Literal
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from config.checklist import ChecklistItem
 from config.text import Text
-from dispatch.checklist import CheckItem, range_text
+from dispatch.checklist import range_text, value_text
 from dispatch.report import Stored, misfit
 from dispatch.store import records
+
+NOT_ANSWERED = Text(zh="—", en="—")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class CheckedItem:
     """One line of the report: what was checked and what was found."""
 
     code: str
-    label: Text
+    name: Text
     value: Text  # in words: "3.2 mm", "是 / yes"
     range: Text | None
     good: bool
@@ -211,25 +214,12 @@ async def asset_history(conn: AsyncConnection, asset_id: int, limit: int = 50) -
 
 
 def _checked(item: dict[str, Any]) -> CheckedItem:
-    asked = CheckItem.model_validate({name: item[name] for name in CheckItem.model_fields})
+    asked = ChecklistItem.model_validate({name: item[name] for name in ChecklistItem.model_fields})
     return CheckedItem(
         code=asked.code,
-        label=asked.label,
-        value=_value(asked, item["value"]),
+        name=asked.name,
+        value=NOT_ANSWERED if item["value"] is None else value_text(asked, item["value"]),
         range=range_text(asked),
         good=item["good"],
         remark=item["remark"],
     )
-
-
-def _value(item: CheckItem, value: object) -> Text:
-    match value:
-        case None:
-            return Text(zh="—", en="—")
-        case bool():
-            return Text(zh="是", en="yes") if value else Text(zh="否", en="no")
-        case int() | float():
-            written = f"{value:g} {item.unit}".strip()
-            return Text(zh=written, en=written)
-        case _:
-            return Text(zh=str(value), en=str(value))

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from psycopg import AsyncConnection
 
+from config.checklist import ChecklistItem
 from config.text import Text
-from dispatch.checklist import CheckItem
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import By
 from dispatch.status import Severity
@@ -16,15 +16,15 @@ MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
-GAP = CheckItem(
+GAP = ChecklistItem(
     code="door_gap_mm",
-    label=Text(zh="层门间隙", en="Landing door gap"),
+    name=Text(zh="层门间隙", en="Landing door gap"),
     type="number",
     unit="mm",
-    minimum=1,
-    maximum=6,
+    min=1,
+    max=6,
 )
-LEVEL = CheckItem(code="levelling", label=Text(zh="平层正常", en="Levelling right"))
+LEVEL = ChecklistItem(code="levelling", name=Text(zh="平层正常", en="Levelling right"))
 
 
 @dataclass
@@ -143,7 +143,7 @@ async def add_order(
     now: datetime = MORNING,
     *,
     severity: Severity = "major",
-    checklist: tuple[CheckItem, ...] = (GAP, LEVEL),
+    checklist: tuple[ChecklistItem, ...] = (GAP, LEVEL),
 ) -> int:
     """Open an order on the elevator."""
     return await open_order(

@@ -21,7 +21,7 @@ async def world(conn: AsyncConnection) -> World:
         "INSERT INTO plan (community_id, code, name_zh, name_en, kind, skill, asset_class, every_days,"
         " at_time, starts_on, checklist)"
         " VALUES (%s, 'daily', '每日保洁', 'Daily cleaning', 'cleaning', 'elevator', 'elevator', 1, '08:00',"
-        ' \'2026-11-23\', \'[{"code": "floor", "label": {"zh": "地面", "en": "Floor"}, "type": "yes_no"}]\')',
+        ' \'2026-11-23\', \'[{"code": "floor", "name": {"zh": "地面", "en": "Floor"}, "type": "check"}]\')',
         (built.community,),
     )
     return built

@@ -5,12 +5,13 @@ import math
 import pytest
 from pydantic import ValidationError
 
+from config.checklist import ChecklistItem, dump_items, read_items
 from config.text import Text
-from dispatch.checklist import CheckAnswer, CheckItem, dump_items, faults, range_text, read_items
+from dispatch.checklist import CheckAnswer, faults, range_text, value_text
 
-GAP = CheckItem(code="gap", label=Text(zh="间隙", en="Gap"), type="number", unit="mm", minimum=1, maximum=6)
-LEVEL = CheckItem(code="level", label=Text(zh="平层", en="Levelling"))
-WORDS = CheckItem(code="words", label=Text(zh="说明", en="Words"), type="text", required=False)
+GAP = ChecklistItem(code="gap", name=Text(zh="间隙", en="Gap"), type="number", unit="mm", min=1, max=6)
+LEVEL = ChecklistItem(code="level", name=Text(zh="平层", en="Levelling"))
+WORDS = ChecklistItem(code="words", name=Text(zh="说明", en="Words"), type="text", required=False)
 
 
 Given = tuple[str, bool | float | str | None] | tuple[str, bool | float | str | None, str]
@@ -52,8 +53,15 @@ def test_a_fault_names_value_and_range() -> None:
 def test_ranges_in_words() -> None:
     assert range_text(GAP) == Text(zh="1–6 mm", en="1–6 mm")
     assert range_text(LEVEL) is None
-    low = CheckItem(code="a", label=GAP.label, type="number", minimum=2)
+    low = ChecklistItem(code="a", name=GAP.name, type="number", min=2)
     assert range_text(low) == Text(zh="不小于 2", en="at least 2")
+
+
+def test_values_in_words() -> None:
+    assert value_text(GAP, 3.20).en == "3.2 mm"
+    assert value_text(ChecklistItem(code="freed", name=GAP.name, type="number"), 2.0).zh == "2"
+    assert value_text(LEVEL, value=True) == Text(zh="是", en="yes")
+    assert value_text(WORDS, "fine").en == "fine"
 
 
 def test_it_is_kept_and_read_back() -> None:
@@ -62,6 +70,8 @@ def test_it_is_kept_and_read_back() -> None:
 
 def test_nonsense_is_refused() -> None:
     with pytest.raises(ValidationError, match="belong to type number"):
-        CheckItem(code="a", label=GAP.label, minimum=1)
-    with pytest.raises(ValidationError, match="above maximum"):
-        CheckItem(code="a", label=GAP.label, type="number", minimum=2, maximum=1)
+        ChecklistItem(code="a", name=GAP.name, min=1)
+    with pytest.raises(ValidationError, match="greater than max"):
+        ChecklistItem(code="a", name=GAP.name, type="number", min=2, max=1)
+    with pytest.raises(ValidationError, match="belongs to type check"):
+        ChecklistItem(code="a", name=GAP.name, type="text", expected=False)

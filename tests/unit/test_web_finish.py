@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
 
+from config.checklist import ChecklistItem
 from config.text import Text
 from config.vocabulary import load_vocabulary
-from dispatch.checklist import CheckItem
 from dispatch.records import Completion, Part
 from rules.book import load_rulebook
 from web.finish import complete_form, read_form, review_lines
 from web.readings import Line, facts_in_words, lines_of, value_words
 
 ITEMS = (
-    CheckItem(code="doors", label=Text(zh="门", en="Doors")),
-    CheckItem(code="gap", label=Text(zh="间隙", en="Gap"), type="number", unit="mm", minimum=1, maximum=6),
-    CheckItem(code="words", label=Text(zh="说明", en="Words"), type="text", required=False),
+    ChecklistItem(code="doors", name=Text(zh="门", en="Doors")),
+    ChecklistItem(code="gap", name=Text(zh="间隙", en="Gap"), type="number", unit="mm", min=1, max=6),
+    ChecklistItem(code="words", name=Text(zh="说明", en="Words"), type="text", required=False),
 )
 RESULTS = {"fixed": Text(zh="已修复", en="Fixed")}
 GOOD = {"check.doors": "yes", "check.gap": "3,5", "labour_minutes": "45", "result": "fixed"}
