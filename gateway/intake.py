@@ -45,6 +45,7 @@ def address(topic: str, payload: bytes, received_at: datetime) -> Addressed:
 
 def understand(message: Addressed, known: Known, window: Window) -> Said:
     """Read what a known device says, or refuse it."""
+    known.admit(message.received_at)
     if message.uplink is not None:
         return lorawan.hear(message.uplink, known, message.received_at, window)
     if message.kind == "up":

@@ -58,6 +58,13 @@ class Known:
     profile: Profile
     ear: Ear | None
     fill: FillSpan | None
+    retired_at: datetime | None = None
+
+    def admit(self, received_at: datetime) -> None:
+        """Refuse what a device says after it was retired."""
+        if self.retired_at is not None and self.retired_at <= received_at:
+            since = self.retired_at.isoformat()
+            raise Refused("retired_device", f"device {self.device.code!r} is retired since {since}")
 
     def listen(self) -> Ear:
         """Give what the device may say, or refuse: only something maintained has readings."""
@@ -70,7 +77,7 @@ class Known:
         return self.ear
 
 
-def known(device: Device, profile: Profile) -> Known:
+def known(device: Device, profile: Profile, retired_at: datetime | None = None) -> Known:
     """Compile what the hot path needs of one device."""
     fill = None
     if profile.fill is not None:
@@ -79,7 +86,7 @@ def known(device: Device, profile: Profile) -> Known:
         if empty is not None and full is not None and empty > full:
             fill = FillSpan(empty, full)
     ear = None if device.asset_class is None else ear_for(device.asset_class)
-    return Known(device, profile, ear, fill)
+    return Known(device, profile, ear, fill, retired_at)
 
 
 def _number(value: object) -> float | None:

@@ -67,10 +67,6 @@ class Registry:
         return found
 
     def _compile(self, row: DeviceRow) -> Known | Refusal:
-        if row.retired_at is not None:
-            return Refusal(
-                "retired_device", f"device {row.code!r} was retired at {row.retired_at.isoformat()}"
-            )
         if row.profile not in self.profiles:
             names = ", ".join(self.profiles.names)
             return Refusal(
@@ -86,7 +82,7 @@ class Registry:
             asset_class=row.asset_class,
             attributes=row.attributes,
         )
-        return known(device, self.profiles[row.profile])
+        return known(device, self.profiles[row.profile], row.retired_at)
 
     async def _learn_why_not(self, conn: AsyncConnection, strangers: set[Name]) -> None:
         communities = await store.communities_among(conn, {name[0] for name in strangers})
