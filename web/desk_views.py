@@ -65,7 +65,7 @@ class Person:
 
 
 def queue(board: Board, language: Language) -> list[QueueGroup]:
-    """Return what needs somebody now, what has a deadline, what was found without an order, what is done."""
+    """Return what needs somebody now, then what is under way by deadline, lone alarms, and what is done."""
     done = [order for order in board.orders if order.status in {"completed", "verified"}]
     running = [order for order in board.orders if order.status not in {"completed", "verified"}]
     urgent = [order for order in running if order.escalation is not None]
@@ -74,7 +74,7 @@ def queue(board: Board, language: Language) -> list[QueueGroup]:
     past = [alarm for alarm in board.alarms if alarm.order_id is None and alarm.paged_at is None]
     return [
         QueueGroup(Text(zh="需要您处理", en="Needs you now"), _orders(urgent, language)),
-        QueueGroup(Text(zh="按时限", en="By deadline"), _orders(others, language)),
+        QueueGroup(Text(zh="进行中", en="Under way"), _orders(others, language)),
         QueueGroup(Text(zh="告警，无工单", en="Alarms without an order"), _alarms(alone, language)),
         QueueGroup(Text(zh="已完成，待核验", en="Done, to be verified"), _orders(done, language)),
         QueueGroup(Text(zh="补报的告警", en="Reported late"), _alarms(past, language)),

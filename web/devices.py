@@ -28,6 +28,7 @@ from web.session import account_of
 from web.times import exact
 
 POINTS: Final = 240
+FEWEST_POINTS: Final = 24
 LETTERS_SINCE: Final = timedelta(days=30)
 MOST_MARKS: Final = 200
 
@@ -136,13 +137,11 @@ def _choice(request: web.Request, shown: DeviceRow, last: dict[str, Sample]) -> 
 
 
 def _likely(shown: DeviceRow, known: list[str]) -> str:
-    """Return the signal somebody most likely wants to see: one that a rule holds against a threshold."""
-    ruled = load_rulebook().for_class(shown.asset_class).rules
-    for rule in sorted(ruled, key=lambda rule: ("critical", "major", "minor", "info").index(rule.severity)):
-        for name in rule.signals:
-            if name in known and signals_of(shown.asset_class)[name].type == "number":
-                return name
-    return known[0] if known else ""
+    """Return the signal somebody most likely wants to see: the first number that a rule watches."""
+    signals = signals_of(shown.asset_class)
+    watched = {name for rule in load_rulebook().for_class(shown.asset_class).rules for name in rule.signals}
+    ruled = (name for name in known if name in watched and signals[name].type == "number")
+    return next(ruled, known[0] if known else "")
 
 
 @require(*OFFICE)
@@ -232,16 +231,18 @@ def _summary(request: web.Request, points: list[Bucket], signal: Signal, zone: Z
 async def _buckets(
     conn: AsyncConnection, shown: DeviceRow, signal: str, span: str, now: datetime
 ) -> list[Bucket]:
-    interval = load_profiles()[shown.profile].report_interval if shown.profile in load_profiles() else None
+    profiles, length = load_profiles(), SPANS[span].length
+    interval = profiles[shown.profile].report_interval if shown.profile in profiles else None
     return await telemetry.series(
         conn,
         shown.community_id,
         shown.device_id,
         signal,
-        now - SPANS[span].length,
+        now - length,
         now,
         POINTS,
-        at_least=interval or timedelta(),
+        # Steps as wide as the device's pauses show no gap where there is none; a short span keeps its detail.
+        at_least=min(interval or timedelta(), length / FEWEST_POINTS),
     )
 
 

@@ -70,7 +70,7 @@ async def test_the_queue_goes_by_need_and_deadline(desk: Browser, scene: Scene) 
         for words in (
             "需要您处理",
             scene.numbers["nobody"],
-            "按时限 ",
+            "进行中 ",
             scene.numbers["trapped"],
             scene.numbers["working"],
             "告警，无工单",
