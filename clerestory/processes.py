@@ -14,10 +14,21 @@ PROCESSES: tuple[Process, ...] = (run_gateway, run_worker, run_web)
 
 
 async def run_all(site: Site, stop: asyncio.Event) -> None:
-    """Run every process until `stop` is set; where one fails, the others stop in order and it is raised."""
-    async with asyncio.TaskGroup() as group:
-        for process in PROCESSES:
-            group.create_task(_run(process, site, stop), name=process.__name__)
+    """Run every process until `stop` is set; where one fails, the others end and its failure is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for process in PROCESSES:
+                group.create_task(_run(process, site, stop), name=process.__name__)
+    except BaseExceptionGroup as failures:
+        raise first_failure(failures) from failures
+
+
+def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure that came first: whatever follows in a group of tasks follows from it."""
+    first: BaseException = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 async def _run(process: Process, site: Site, stop: asyncio.Event) -> None:

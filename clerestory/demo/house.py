@@ -3,10 +3,11 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from aiohttp import ClientError, ClientSession
 
@@ -14,13 +15,14 @@ from clerestory.demo import life
 from clerestory.demo.prepare import KIOSKS, Prepared, prepare
 from clerestory.demo.secrets import Secrets, keep_secrets
 from clerestory.demo.welcome import welcome
-from clerestory.processes import running
+from clerestory.processes import first_failure, running
 from clerestory.site import Site, open_site
 from clerestory.stopping import stop_on_signals
 from config.clock import Clock
 from config.settings import Settings
 from gateway.publisher import Publisher
 
+T = TypeVar("T")
 PORTS_TO_TRY = 20
 READY_SECONDS = 30.0
 
@@ -81,13 +83,27 @@ async def run_demo(settings: Settings, clock: Clock, *, speed: float, say: Calla
         stop = await stack.enter_async_context(stop_on_signals())
         site = await stack.enter_async_context(open_site(settings, clock))
         secrets = keep_secrets(settings.data_dir / "secrets.json", KIOSKS)
-        prepared = await prepare(site, secrets, chance)
+        prepared = await unless_stopped(stop, prepare(site, secrets, chance))
+        if prepared is None:
+            return
         await stack.enter_async_context(running(site))
         await until_ready(settings.public_url)
         for line in await welcome(site, prepared, secrets, time.monotonic() - started):
             say(line)
         await live(site, prepared, secrets, chance, speed=speed, stop=stop)
         say("正在停止… / stopping …")
+
+
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[None, None, T]) -> T | None:
+    """Do it, or give it up as soon as `stop` is set; what it had begun is rolled back."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    return None
 
 
 async def live(
@@ -101,9 +117,8 @@ async def live(
 ) -> None:
     """Let a day go by until `stop` is set; where a part of it fails, that is raised."""
     day = await life.make_day(site, prepared, chance, speed=speed)
-    async with AsyncExitStack() as stack:
-        publisher = await stack.enter_async_context(Publisher(site.mqtt_url))
-        async with asyncio.TaskGroup() as group:
+    try:
+        async with Publisher(site.mqtt_url) as publisher, asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(life.report(site, day, publisher)),
                 group.create_task(life.mend(site, day)),
@@ -112,3 +127,5 @@ async def live(
             await stop.wait()
             for task in tasks:
                 task.cancel()
+    except BaseExceptionGroup as failures:
+        raise first_failure(failures) from failures

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import uuid4
 
-from paho.mqtt.client import MQTTMessage
-
 from billing.signing import signed
 from clerestory.simulate.timeline import topic
 from config.clock import Clock
 from gateway.link import Link
+from gateway.readahead import Publish
 
 REPEAT_SECONDS = 2.0
 PATIENCE_SECONDS = 30.0
@@ -106,7 +105,7 @@ class SimulatedKiosk:
         finally:
             del self._waiting[about]
 
-    def _heard(self, message: MQTTMessage) -> None:
+    def _heard(self, message: Publish) -> None:
         said: Answer = json.loads(message.payload)
         about = said.get("request_id") or said.get("transaction_id")
         if about in self._waiting:
