@@ -47,6 +47,15 @@ class Ticket:
     closed_at: datetime | None
     satisfaction: int | None
 
+    @property
+    def state(self) -> str:
+        """How far it is: waiting, taken, answered or closed."""
+        if self.closed_at is not None:
+            return "closed"
+        if self.answered_at is not None:
+            return "answered"
+        return "waiting" if self.owner_id is None else "taken"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

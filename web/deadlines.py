@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 
 from config.text import Language, Text
 
-Goal = Literal["offer", "respond", "arrive", "complete", "progress"]
+Goal = Literal["offer", "respond", "arrive", "complete", "progress", "first_answer"]
 Urgency = Literal["calm", "soon", "late"]
 
 SOON: Final = timedelta(minutes=15)
@@ -22,6 +22,7 @@ _LEFT: Final[Mapping[Goal, Text]] = {
     "arrive": Text(zh="还剩 {}到场", en="{} left to arrive"),
     "complete": Text(zh="还剩 {}完成", en="{} left to finish"),
     "progress": Text(zh="还剩 {}更新进展", en="{} left to report progress"),
+    "first_answer": Text(zh="还剩 {}首次答复", en="{} left for a first answer"),
 }
 _LATE: Final[Mapping[Goal, Text]] = {
     "offer": Text(zh="答复已超时 {}", en="answer {} late"),
@@ -29,6 +30,7 @@ _LATE: Final[Mapping[Goal, Text]] = {
     "arrive": Text(zh="到场已超时 {}", en="arrival {} late"),
     "complete": Text(zh="完成已超时 {}", en="finish {} late"),
     "progress": Text(zh="进展更新已超时 {}", en="progress report {} late"),
+    "first_answer": Text(zh="首次答复已超时 {}", en="first answer {} late"),
 }
 _UNITS: Final[Mapping[Language, tuple[str, str, str]]] = {
     "zh": ("天", "小时", "分钟"),

@@ -25,7 +25,7 @@ from web.taps import fresh, go, key_of, tap_of, word_of
 
 TITLE_LENGTH: Final = 120
 TODO_LENGTH: Final = 2000
-_TAP_KNOWN_FOR: Final = timedelta(days=1)
+TAP_KNOWN_FOR: Final = timedelta(days=1)
 _OTHER_ASSET: Final = Text(
     zh="告警属于另一个设备。请选择告警所在的设备，或从值班台另开工单。",
     en="The alarm is another asset's. Choose that asset, or open an order without the alarm.",
@@ -61,6 +61,20 @@ def read_open_form(form: Mapping[str, object]) -> OpenForm:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedFrom:
+    """Where the form stands: at the desk, or at a resident's request, with what the resident is told."""
+
+    action: str = "/desk/new"
+    back: str = "/desk"
+    number: str = ""
+    community_id: int | None = None
+    reply: str = ""
+
+
+DESK: Final = OpenedFrom()
+
+
 def routes() -> list[web.RouteDef]:
     """Return the routes of opening an order by hand."""
     return [
@@ -75,7 +89,7 @@ async def new(request: web.Request) -> web.StreamResponse:
     """Show the form; from an alarm, with what is known already."""
     form = read_open_form(request.query)
     async with house_of(request).pool.connection() as conn:
-        return await _form(conn, request, form)
+        return await open_form(conn, request, form)
 
 
 @require(*OFFICE)
@@ -83,24 +97,28 @@ async def assets(request: web.Request) -> web.StreamResponse:
     """Return the assets that fit the words typed."""
     form = read_open_form(request.query)
     async with house_of(request).pool.connection() as conn:
-        found = await _found(conn, request, form)
+        found = await _found(conn, request, form, key_of(request.query.get("within", "")))
     return page(request, "desk/_found.html", {"assets": found, "form": form})
 
 
-async def _found(conn: AsyncConnection, request: web.Request, form: OpenForm) -> list[AssetFound]:
-    return await desk_store.search_assets(
-        conn, account_of(request).communities, form.q, asset_id=form.asset_id
-    )
+async def _found(
+    conn: AsyncConnection, request: web.Request, form: OpenForm, within: int | None
+) -> list[AssetFound]:
+    """Search the communities of the account, or the one of them that is meant."""
+    seen = [each for each in account_of(request).communities if within in {None, each}]
+    return await desk_store.search_assets(conn, seen, form.q, asset_id=form.asset_id)
 
 
-async def _form(
+async def open_form(
     conn: AsyncConnection,
     request: web.Request,
     form: OpenForm,
     faults: Mapping[str, Text] | None = None,
     *,
     status: int = 200,
+    at: OpenedFrom = DESK,
 ) -> web.Response:
+    """Show the form of a new order, with what is wrong beside each field."""
     policy = shipped_policy()
     return page(
         request,
@@ -108,7 +126,8 @@ async def _form(
         {
             "form": form,
             "faults": faults or {},
-            "assets": await _found(conn, request, form),
+            "at": at,
+            "assets": await _found(conn, request, form, at.community_id),
             "kinds": policy.kinds,
             "skills": policy.skills,
             "request_id": fresh,
@@ -130,20 +149,20 @@ async def create(request: web.Request) -> web.StreamResponse:
         if isinstance(judged, NewOrder) and not await _same_asset(conn, request, judged):
             judged = {"asset": _OTHER_ASSET}
         if not isinstance(judged, NewOrder):
-            return await _form(conn, request, form, judged, status=422)
+            return await open_form(conn, request, form, judged, status=422)
         try:
             number = await _open_once(conn, account.id, judged, by, now)
         except BadField as refusal:
-            return await _form(conn, request, form, {refusal.field: refusal.right}, status=422)
+            return await open_form(conn, request, form, {refusal.field: refusal.right}, status=422)
         except DispatchRefusal as refusal:
-            return await _form(conn, request, form, {"asset": refusal.text}, status=409)
+            return await open_form(conn, request, form, {"asset": refusal.text}, status=409)
     return go(f"/desk/orders/{number}")
 
 
 async def _open_once(conn: AsyncConnection, account_id: int, new: NewOrder, by: By, now: datetime) -> str:
     try:
         async with conn.transaction():
-            since = now - _TAP_KNOWN_FOR
+            since = now - TAP_KNOWN_FOR
             number = await desk_store.opened_by_tap(conn, account_id, by.request_id or "", since)
             if number is None:
                 number = await desk_store.number_of(conn, await open_order(conn, new, now, by))

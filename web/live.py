@@ -25,7 +25,11 @@ ALIVE_SECONDS: Final = 15.0
 MOST_IDS: Final = 500
 MOST_STREAMS: Final = 6
 EVERYTHING: Final = "reconnected"
-_AUDIENCES: Final = {"order": live_store.staff_of_orders, "payment": live_store.parties_of_payments}
+_AUDIENCES: Final = {
+    "order": live_store.people_of_orders,
+    "payment": live_store.parties_of_payments,
+    "ticket": live_store.parties_of_tickets,
+}
 
 
 class Change(Protocol):

@@ -28,14 +28,18 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "a message t
 
 
 _DESK: Final = Place("/desk", N_("Desk"), "layout-dashboard")
+_REQUESTS: Final = Place("/desk/requests", N_("Requests"), "message-square")
 _FINANCE: Final = Place("/finance", N_("Finance"), "scale")
 PLACES: Final[Mapping[Role, tuple[Place, ...]]] = {
-    "administrator": (_DESK, _FINANCE),
-    "manager": (_DESK, _FINANCE),
-    "dispatcher": (_DESK,),
+    "administrator": (_DESK, _REQUESTS, _FINANCE),
+    "manager": (_DESK, _REQUESTS, _FINANCE),
+    "dispatcher": (_DESK, _REQUESTS),
     "technician": (Place("/work", N_("My jobs"), "hard-hat"),),
     "finance": (_FINANCE,),
-    "resident": (Place("/bills", N_("Bills"), "receipt-text"),),
+    "resident": (
+        Place("/bills", N_("Bills"), "receipt-text"),
+        Place("/requests", N_("Requests"), "message-square"),
+    ),
 }
 
 
@@ -51,9 +55,11 @@ def page(
     session = session_of(request)
     account = session.account if session else None
     language, now, zone = language_of(request), now_of(request), zone_of(request)
+    places = PLACES[account.role] if account else ()
     known: dict[str, object] = {
         "account": account,
-        "places": PLACES[account.role] if account else (),
+        "places": places,
+        "place_here": max((p.href for p in places if request.path.startswith(p.href)), key=len, default=""),
         "csrf": csrf_of(request),
         "html_language": HTML_LANGUAGES[language],
         "now": now,

@@ -7,22 +7,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from config.text import Language, Text
+from dispatch.status import STATUS_LABELS
 
 WORDS: Final[Mapping[str, Mapping[str, Text]]] = {
-    "status": {
-        "open": Text(zh="待派", en="open"),
-        "assigned": Text(zh="已派", en="assigned"),
-        "accepted": Text(zh="已接单", en="accepted"),
-        "en_route": Text(zh="在途", en="en route"),
-        "in_progress": Text(zh="处理中", en="in progress"),
-        "on_hold": Text(zh="挂起", en="on hold"),
-        "completed": Text(zh="已完成", en="completed"),
-        "verified": Text(zh="已核验", en="verified"),
-        "closed": Text(zh="已关闭", en="closed"),
-        "cancelled": Text(zh="已取消", en="cancelled"),
-        "merged": Text(zh="已合并", en="merged"),
-        "reopened": Text(zh="已重开", en="reopened"),
-    },
+    "status": dict(STATUS_LABELS.items()),
     "offer": {
         "offered": Text(zh="已派", en="offered"),
         "accepted": Text(zh="已接单", en="accepted"),
@@ -79,6 +67,29 @@ WORDS: Final[Mapping[str, Mapping[str, Text]]] = {
         "bad_amount": Text(zh="金额不符", en="amount not accepted"),
         "unknown_bill": Text(zh="查无此账单", en="unknown bill"),
         "wrong_unit": Text(zh="房号不符", en="bill of another unit"),
+    },
+    "request": {
+        "repair": Text(zh="报修", en="repair"),
+        "complaint": Text(zh="投诉", en="complaint"),
+        "enquiry": Text(zh="咨询", en="enquiry"),
+    },
+    "channel": {
+        "page": Text(zh="网页", en="by this page"),
+        "phone": Text(zh="电话", en="by phone"),
+        "front_desk": Text(zh="前台", en="at the front desk"),
+    },
+    "request_state": {
+        "waiting": Text(zh="待首次答复", en="waiting for an answer"),
+        "taken": Text(zh="已有人接手", en="somebody has it"),
+        "answered": Text(zh="跟进中", en="being followed up"),
+        "closed": Text(zh="已办结", en="closed"),
+    },
+    "satisfaction": {
+        "5": Text(zh="很满意", en="very satisfied"),
+        "4": Text(zh="满意", en="satisfied"),
+        "3": Text(zh="一般", en="neither"),
+        "2": Text(zh="不满意", en="dissatisfied"),
+        "1": Text(zh="很不满意", en="very dissatisfied"),
     },
     "account": {
         "receivable": Text(zh="应收", en="receivable"),

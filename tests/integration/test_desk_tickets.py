@@ -146,14 +146,15 @@ async def test_a_request_is_about_ones_own_unit_and_bill(desk: Desk, pool: Async
         bills["B1-101"],
         "Elevator operation and maintenance",
     )
-    for wrong in (
+    wrongs: tuple[dict[str, Any], ...] = (
         {"bill_id": bobs, "line": 1},
         {"bill_id": own, "line": 77},
         {"bill_id": own},
         {"unit_id": desk.town.units["B1-102"]},
         {"community_id": desk.town.communities["far"]},
         {"party_id": desk.town.parties["eve"]},
-    ):
+    )
+    for wrong in wrongs:
         with pytest.raises(tickets.NotTheirs):
             await desk.open(desk.asked(**wrong))
     assert await desk.count("ticket") == 1

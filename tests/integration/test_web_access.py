@@ -14,6 +14,8 @@ from aiohttp.test_utils import BaseTestServer
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from desk.tickets import NewTicket, open_ticket
+from dispatch.people import By
 from tests import town as towns
 from tests.integration.web_client import Browser, quick_passwords, server_of
 from tests.manual_clock import ManualClock
@@ -59,6 +61,8 @@ THE_TECHNICIAN = Rule(frozenset({"wang"}))
 DESKS = Rule(HOME_DESK | {"far-desk"})
 THE_DESK = Rule(HOME_DESK)
 BILLS = Rule(HOME_MONEY | {"ann"})
+RESIDENTS = Rule(frozenset({"ann", "bob", "eve"}))
+ANN = Rule(frozenset({"ann"}))
 MONEY = Rule(HOME_MONEY | {"far-finance"})
 
 MATRIX = {
@@ -71,10 +75,17 @@ MATRIX = {
     "POST /language": ANYBODY,
     "POST /text-size": ANYBODY,
     "GET /events": SIGNED_IN,
-    "GET /bills": Rule(frozenset({"ann", "bob", "eve"})),
+    "GET /bills": RESIDENTS,
     "GET /bills/{number}": BILLS,
     "GET /bills/{number}/amount": BILLS,
     "GET /bills/{number}/lines/{position}": BILLS,
+    "GET /requests": RESIDENTS,
+    "GET /requests/new": RESIDENTS,
+    "POST /requests/new": RESIDENTS,
+    "GET /requests/{number}": ANN,
+    "GET /requests/{number}/talk": ANN,
+    "POST /requests/{number}/words": ANN,
+    "POST /requests/{number}/satisfaction": ANN,
     # ann and bob live in the building that the elevator serves; eve does not.
     "GET /records/{record_id}": Rule(HOME_DESK | {"finance", "ann", "bob", "wang", "zhao"}),
     "GET /photos/{sha256}": Rule(HOME_DESK | {"finance", "ann", "bob", "wang", "zhao"}),
@@ -108,6 +119,16 @@ MATRIX = {
     "GET /desk/assets": DESKS,
     "GET /desk/orders/{number}/{act}": THE_DESK,
     "POST /desk/orders/{number}/{act}": THE_DESK,
+    "GET /desk/requests": DESKS,
+    "GET /desk/requests/new": DESKS,
+    "POST /desk/requests/new": DESKS,
+    "GET /desk/requests/{number}": THE_DESK,
+    "GET /desk/requests/{number}/talk": THE_DESK,
+    "GET /desk/requests/{number}/work": THE_DESK,
+    "POST /desk/requests/{number}/take": THE_DESK,
+    "POST /desk/requests/{number}/answer": THE_DESK,
+    "POST /desk/requests/{number}/close": THE_DESK,
+    "POST /desk/requests/{number}/work": THE_DESK,
     "GET /devices": DESKS,
     "GET /devices/{community}/{code}": THE_DESK,
     "GET /devices/{community}/{code}/values": THE_DESK,
@@ -126,11 +147,16 @@ class Asked:
     photo: str
     live_photo: str
     alarm: int
+    ticket: str
 
     def path(self, route: str) -> str:
         """Fill a route's placeholders with what belongs to ann, wang or home."""
         path = route.split(" ", 1)[1]
-        number = self.bill if path.startswith("/bills") else self.order
+        number = self.order
+        if "/requests" in path:
+            number = self.ticket
+        elif path.startswith("/bills"):
+            number = self.bill
         photo = self.photo if path.startswith("/photos") else self.live_photo
         values = {
             "number": number,
@@ -164,6 +190,15 @@ async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
         device=town.devices["L1"],
         now=clock.now(),
     )
+    ticket = NewTicket(
+        community_id=town.communities["home"],
+        unit_id=town.units["B1-101"],
+        party_id=town.parties["ann"],
+        kind="repair",
+        channel="page",
+        body="?",
+    )
+    number = await open_ticket(conn, ticket, By(account_id=town.accounts["ann"]), clock.now())
     async with server_of(create_app(pool, clock, passwords=quick_passwords())) as server:
         yield Asked(
             server=server,
@@ -175,6 +210,7 @@ async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
                 await _value(conn, "SELECT sha256 FROM order_photo WHERE order_id = %(id)s", id=order_id)
             ),
             alarm=int(str(alarm)),
+            ticket=number,
         )
 
 
