@@ -14,6 +14,8 @@ class OfferedOrder:
     """An order that somebody was asked to take, with what completing it needs."""
 
     order_id: int
+    kind: str
+    asset: str
     staff_id: int
     account_id: int | None
     plan_id: int | None
@@ -44,9 +46,11 @@ async def offered_orders(conn: AsyncConnection, community_id: int) -> list[Offer
     async with conn.cursor(row_factory=class_row(OfferedOrder)) as cursor:
         await cursor.execute(
             """
-            SELECT DISTINCT ON (work_order.id) work_order.id AS order_id, offer.staff_id,
-                   account.id AS account_id, work_order.plan_id, work_order.checklist
+            SELECT DISTINCT ON (work_order.id) work_order.id AS order_id, work_order.kind,
+                   asset.code AS asset, offer.staff_id, account.id AS account_id,
+                   work_order.plan_id, work_order.checklist
               FROM work_order
+              JOIN asset ON asset.id = work_order.asset_id
               JOIN offer ON offer.order_id = work_order.id AND offer.status = 'offered'
               LEFT JOIN account ON account.staff_id = offer.staff_id
              WHERE work_order.community_id = %(community_id)s
