@@ -16,7 +16,7 @@ from gateway.refusals import Refusal, Refused, shown
 from gateway.signals import Device
 from gateway.store import DeviceRow
 
-MOST_UNKNOWN = 50_000
+MOST_REMEMBERED = 200_000  # names, also of devices that are not there
 
 Name = tuple[str, str]
 """A community code and a device code, or "" and a DevEUI."""
@@ -33,7 +33,7 @@ class Registry:
     async def refresh(self, conn: AsyncConnection) -> None:
         """Forget everything if the registry changed; call at the start of each transaction."""
         version = await store.registry_version(conn)
-        if version != self._version or len(self._known) > MOST_UNKNOWN * 4:
+        if version != self._version or len(self._known) > MOST_REMEMBERED:
             self._known.clear()
             self._version = version
 

@@ -181,13 +181,6 @@ async def letter(conn: AsyncConnection, letter_id: int) -> KeptLetter | None:
         return await cursor.fetchone()
 
 
-async def count_letters(conn: AsyncConnection) -> int:
-    """Count the dead letters that wait for somebody."""
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute("SELECT count(*) FROM dead_letter WHERE resolved_at IS NULL")
-        return int(await cursor.fetchone() or 0)
-
-
 async def resolve_letter(conn: AsyncConnection, letter_id: int, now: datetime) -> None:
     """Note that a dead letter was taken after all."""
     await conn.execute(

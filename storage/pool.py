@@ -8,6 +8,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 CONNECT_SECONDS = 10
+RECONNECT_SECONDS = 8
 
 
 class DatabaseUnreachable(ConnectionError):
@@ -53,6 +54,9 @@ async def open_pool(url: str, *, max_size: int = 8) -> AsyncIterator[AsyncConnec
         open=False,
         # After a restart of the database the first user must not find a dead connection.
         check=AsyncConnectionPool.check_connection,
+        # Its pauses double up to this; whoever still wants a connection then starts afresh. The pool's own
+        # five minutes would leave us waiting long after the database is back.
+        reconnect_timeout=RECONNECT_SECONDS,
         name="clerestory",
     )
     async with pool:

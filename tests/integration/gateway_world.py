@@ -24,7 +24,7 @@ from rules.book import load_rulebook
 from tests.manual_clock import START
 
 WINDOW = Window(retention=timedelta(days=400))
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,16 @@
 import asyncio
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from clerestory import pipeline
 from clerestory.ingest import Ingest
+from clerestory.site import Site
+from config.settings import Settings
 from gateway.delivery import Delivery
 from gateway.link import LinkFailed
 from gateway.publisher import Publisher
@@ -230,3 +234,29 @@ async def test_a_gateway_that_is_told_to_stop_finishes_its_batch(
     assert committed >= 1
     assert await count(conn, "reading") == 100
     assert await one(conn, "SELECT count(DISTINCT ts) FROM reading") == 100
+
+
+async def test_a_gateway_that_is_told_to_stop_does_not_wait_for_a_database_that_stays_away(
+    broker: Mosquitto,
+    conn: AsyncConnection,
+    pool: AsyncConnectionPool,
+    clock: ManualClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "GRACE_SECONDS", 0.2)
+    await make_world(conn)
+    settings = Settings(data_dir=tmp_path, gateway_id="gateway-test")
+    site = Site(settings, clock, pool, "", broker.url)
+    stop = asyncio.Event()
+    await subscribe_once(broker, clock)
+    await pool.close()
+    running = asyncio.create_task(pipeline.run_gateway(site, stop))
+    async with Publisher(broker.url) as publisher:
+        await publish(publisher, 1, 10)
+    stop.set()
+    await asyncio.wait_for(running, PATIENCE)
+    async with Session(broker.url, "gateway-test", clock) as session:
+        taken: list[Delivery] = []
+        while len(taken) < 10:
+            taken += await asyncio.wait_for(session.take(100), PATIENCE)
