@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from billing.period import Period
-from config.text import Text
+from config.text import Language, Text
 from tests import town as towns
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
 from tests.integration.web_client import quick_passwords, server_of
@@ -51,32 +51,33 @@ async def shown(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
         yield Shown(server, bills["B1-101"], record)
 
 
-async def test_pages_are_clean_in_both_languages_at_both_widths(chromium: Browser, shown: Shown) -> None:
-    troubles: list[str] = []
-    for language in LANGUAGES:
-        for width in WIDTHS:
-            reader = await Reader.open(chromium, shown.server, language, width)
-            await reader.look("/sign-in", "sign-in")
-            await reader.sign_in("ann")
-            await reader.look("/bills", "bills")
-            await reader.look(f"/bills/{shown.bill}", "bill")
-            await reader.page.click("details.line >> nth=0")
-            await reader.check("bill-open")
-            await reader.look(f"/bills/{shown.bill}/lines/1", "bill-line")
-            await reader.look(f"/records/{shown.record}", "record")
-            await reader.look("/account", "account")
-            troubles += reader.troubles
-            reader.troubles.clear()
-            await reader.look("/records/999999", "not-found", status=404)
-            await reader.page.click("details.menu > summary")
-            await reader.check("menu")
-            await reader.close()
-            money = await Reader.open(chromium, shown.server, language, width)
-            await money.sign_in("finance")
-            await money.look("/finance", "finance")
-            troubles += money.troubles
-            await money.close()
-    assert troubles == []
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_pages_are_clean_in_both_languages_at_both_widths(
+    chromium: Browser, shown: Shown, language: Language, width: int
+) -> None:
+    reader = await Reader.open(chromium, shown.server, language, width)
+    await reader.look("/sign-in", "sign-in")
+    await reader.sign_in("ann")
+    await reader.look("/bills", "bills")
+    await reader.look(f"/bills/{shown.bill}", "bill")
+    await reader.page.click("details.line >> nth=0")
+    await reader.check("bill-open")
+    await reader.look(f"/bills/{shown.bill}/lines/1", "bill-line")
+    await reader.look(f"/records/{shown.record}", "record")
+    await reader.look("/account", "account")
+    await reader.page.click("details.menu > summary")
+    await reader.check("menu")
+    troubles = list(reader.troubles)
+    # Chromium itself notes in its console that the page was not found; the page has to be clean all the same.
+    await reader.look("/records/999999", "not-found", status=404)
+    await reader.close()
+    money = await Reader.open(chromium, shown.server, language, width)
+    await money.sign_in("finance")
+    await money.look("/finance", "finance")
+    await money.close()
+    missing = [one for one in reader.troubles[len(troubles) :] if "Failed to load resource" not in one]
+    assert troubles + missing + money.troubles == []
 
 
 async def test_pages_are_clean_in_the_dark_and_in_large_text(chromium: Browser, shown: Shown) -> None:
