@@ -1,6 +1,6 @@
 """Text in both languages of the house."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,3 +17,7 @@ class Text(BaseModel):
 
     def __getitem__(self, language: Language) -> str:
         return self.zh if language == "zh" else self.en
+
+
+NO_YES: Final = (Text(zh="否", en="no"), Text(zh="是", en="yes"))
+"""A truth in words: `NO_YES[value]`."""

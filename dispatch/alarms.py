@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from psycopg import AsyncConnection
 
+from config.signal_words import facts_text
 from config.text import Text
-from config.vocabulary import load_vocabulary
+from config.vocabulary import Signal, load_vocabulary
 from dispatch import office
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import SYSTEM
@@ -39,7 +39,7 @@ async def _raised(
         return  # told again about an alarm whose order is there, or was dealt with
     rule = change.rule
     place = await orders.place_of(conn, change.asset_id)
-    facts = facts_text(change.facts, place["class"] if place else "")
+    facts = facts_text(dict(sorted(change.facts.items())), _signals(place["class"] if place else ""))
     new = NewOrder(
         community_id=change.community_id,
         asset_id=change.asset_id,
@@ -77,33 +77,15 @@ async def _cleared(conn: AsyncConnection, change: AlarmChange, now: datetime) ->
         await office.note(conn, order.id, SYSTEM, now, why)
 
 
-def facts_text(facts: Mapping[str, Any], asset_class: str) -> Text:
-    """Write the signals' values in words, as the vocabulary names them."""
+def _signals(asset_class: str) -> Mapping[str, Signal]:
     vocabulary = load_vocabulary()
-    signals = vocabulary.signals(asset_class) if asset_class in vocabulary.asset_classes else {}
-    zh, en = [], []
-    for name, value in sorted(facts.items()):
-        signal = signals.get(name)
-        if signal is None or isinstance(value, dict | list):
-            continue
-        shown = _value(value, signal.type, signal.unit, signal.values)
-        zh.append(f"{signal.label.zh} {shown.zh}")
-        en.append(f"{signal.label.en} {shown.en}")
-    return Text(zh="，".join(zh), en=", ".join(en))
+    return vocabulary.signals(asset_class) if asset_class in vocabulary.asset_classes else {}
 
 
-def _value(value: object, kind: str, unit: str, values: tuple[str, ...]) -> Text:
-    if kind == "boolean":
-        return Text(zh="是", en="yes") if value else Text(zh="否", en="no")
-    if kind == "enum" and isinstance(value, int | float) and 0 <= int(value) < len(values):
-        word = values[int(value)].replace("_", " ")
-        return Text(zh=word, en=word)
-    shown = f"{value:g}" if isinstance(value, int | float) else str(value)
-    written = f"{shown} {unit}".strip()
-    return Text(zh=written, en=written)
-
-
-def _joined(meaning: Text, facts: Text) -> Text:
-    if not facts.zh:
+def _joined(meaning: Text, facts: Sequence[tuple[Text, Text]]) -> Text:
+    """Say what it means, and behind it in brackets what was heard."""
+    if not facts:
         return meaning
-    return Text(zh=f"{meaning.zh}（{facts.zh}）", en=f"{meaning.en} ({facts.en})")
+    zh = "，".join(f"{label.zh} {value.zh}" for label, value in facts)
+    en = ", ".join(f"{label.en} {value.en}" for label, value in facts)
+    return Text(zh=f"{meaning.zh}（{zh}）", en=f"{meaning.en} ({en})")

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from config.checklist import ChecklistItem
-from config.text import Text
+from config.text import NO_YES, Text
 
 REMARK_MAX = 2000
 
@@ -40,7 +40,7 @@ def value_text(item: ChecklistItem, value: bool | float | str) -> Text:  # noqa:
     """Say what was found in words, a number with its unit."""
     match value:
         case bool():
-            return Text(zh="是", en="yes") if value else Text(zh="否", en="no")
+            return NO_YES[value]
         case int() | float():
             written = f"{value:g} {item.unit or ''}".strip()
             return Text(zh=written, en=written)

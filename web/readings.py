@@ -5,25 +5,12 @@ from dataclasses import dataclass
 from operator import add, mul, sub
 from typing import Any, Final
 
+from config import signal_words
 from config.text import Language, Text
 from config.vocabulary import Signal, load_vocabulary
 from rules.expressions import Binary, Literal, Name, Node, Unary, walk
 from rules.rule import Happens, Holds, Rule
 
-_YES_NO: Final = (Text(zh="否", en="no"), Text(zh="是", en="yes"))
-_CHOICES: Final[Mapping[str, Text]] = {
-    "stop": Text(zh="停止", en="stopped"),
-    "up": Text(zh="上行", en="up"),
-    "down": Text(zh="下行", en="down"),
-    "normal": Text(zh="正常", en="normal"),
-    "stopped": Text(zh="停止服务", en="out of service"),
-    "inspection": Text(zh="检修", en="inspection"),
-    "fire_recall": Text(zh="消防返回", en="fire recall"),
-    "firefighter": Text(zh="消防员运行", en="firefighter operation"),
-    "emergency_power": Text(zh="应急电源运行", en="emergency power"),
-    "earthquake": Text(zh="地震模式", en="earthquake mode"),
-    "unknown": Text(zh="未知", en="unknown"),
-}
 _COMPARISONS: Final = frozenset({"<", "<=", ">", ">="})
 _ARITHMETIC: Final[Mapping[str, Callable[[float, float], float]]] = {"+": add, "-": sub, "*": mul}
 
@@ -44,40 +31,21 @@ def signals_of(asset_class: str | None) -> Mapping[str, Signal]:
 
 def choice_words(signal: Signal, language: Language) -> list[str] | None:
     """Return the words for a boolean's or an enumeration's values by position; None for a number."""
-    if signal.type == "boolean":
-        return [word[language] for word in _YES_NO]
-    if signal.type == "enum":
-        return [_CHOICES[value][language] if value in _CHOICES else value for value in signal.values]
-    return None
+    words = signal_words.choices(signal)
+    return None if words is None else [word[language] for word in words]
 
 
 def value_words(signal: Signal, value: float, language: Language) -> str:
     """Say a stored value, without its unit."""
-    words = choice_words(signal, language)
-    if words is not None:
-        place = round(value)
-        return words[place] if 0 <= place < len(words) else f"{value:g}"
-    return f"{value:,.1f}".removesuffix(".0")
+    return signal_words.value_text(signal, value)[language]
 
 
 def facts_in_words(
     facts: Mapping[str, Any], asset_class: str | None, language: Language
 ) -> list[tuple[str, str]]:
     """Return an alarm's facts as (label, value with unit); what is no known signal is left out."""
-    known = signals_of(asset_class)
-    shown = []
-    for name, value in facts.items():
-        signal = known.get(name)
-        if signal is None or value is None:
-            continue
-        if isinstance(value, str):
-            words = _CHOICES[value][language] if value in _CHOICES else value
-        elif isinstance(value, int | float):
-            words = value_words(signal, float(value), language)
-        else:
-            continue
-        shown.append((signal.label[language], f"{words} {signal.unit}".strip()))
-    return shown
+    said = signal_words.facts_text(facts, signals_of(asset_class))
+    return [(label[language], value[language]) for label, value in said]
 
 
 def lines_of(

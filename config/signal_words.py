@@ -1,0 +1,59 @@
+"""Signals' values in words, for orders and pages alike. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from config.text import NO_YES, Text
+from config.vocabulary import Signal
+
+_CHOICES: Final[Mapping[str, Text]] = {
+    "stop": Text(zh="停止", en="stopped"),
+    "up": Text(zh="上行", en="up"),
+    "down": Text(zh="下行", en="down"),
+    "normal": Text(zh="正常", en="normal"),
+    "stopped": Text(zh="停止服务", en="out of service"),
+    "inspection": Text(zh="检修", en="inspection"),
+    "fire_recall": Text(zh="消防返回", en="fire recall"),
+    "firefighter": Text(zh="消防员运行", en="firefighter operation"),
+    "emergency_power": Text(zh="应急电源运行", en="emergency power"),
+    "earthquake": Text(zh="地震模式", en="earthquake mode"),
+    "unknown": Text(zh="未知", en="unknown"),
+}
+
+
+def choices(signal: Signal) -> tuple[Text, ...] | None:
+    """Return the words for a boolean's or an enumeration's values by position; None for a number."""
+    if signal.type == "boolean":
+        return NO_YES
+    if signal.type == "enum":
+        return tuple(_choice(value) for value in signal.values)
+    return None
+
+
+def value_text(signal: Signal, value: float) -> Text:
+    """Say a stored value, without its unit."""
+    words = choices(signal)
+    if words is None:
+        written = f"{round(value, 2) + 0.0:,.2f}".rstrip("0").removesuffix(".")  # + 0.0: never "-0"
+    elif 0 <= round(value) < len(words):
+        return words[round(value)]
+    else:
+        written = f"{value:g}"
+    return Text(zh=written, en=written)
+
+
+def facts_text(facts: Mapping[str, Any], signals: Mapping[str, Signal]) -> list[tuple[Text, Text]]:
+    """Return an alarm's facts as (label, value with unit); what is no known signal is left out."""
+    said = []
+    for name, value in facts.items():
+        signal = signals.get(name)
+        if signal is None or not isinstance(value, str | int | float):
+            continue
+        words = _choice(value) if isinstance(value, str) else value_text(signal, float(value))
+        unit = f" {signal.unit}" if signal.unit else ""
+        said.append((signal.label, Text(zh=words.zh + unit, en=words.en + unit)))
+    return said
+
+
+def _choice(value: str) -> Text:
+    return _CHOICES.get(value) or Text(zh=value, en=value)
