@@ -9,7 +9,7 @@ from dispatch.policy import shipped_policy
 from dispatch.status import LIVE
 from dispatch.store import board, candidates, photo, story
 from dispatch.store.staff import technicians
-from web import desk_store
+from web import desk_store, photos
 from web.access import OFFICE, require
 from web.deadlines import pressing
 from web.desk_store import OrderView
@@ -165,9 +165,7 @@ async def order_photo(request: web.Request) -> web.StreamResponse:
         found = await photo(conn, sha256)
     if found is None:
         raise Refusal(404)
-    return web.Response(
-        body=found.content, content_type=found.mime, headers={"Cache-Control": "private, max-age=86400"}
-    )
+    return photos.send(found)
 
 
 @require(*OFFICE)

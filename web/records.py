@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from psycopg import AsyncConnection
 
 import billing.store
 from config.text import Text
 from dispatch.store import CheckedItem, RecordView, chain_status, photo, record_view
-from web import resident_store
+from web import photos, resident_store
 from web.access import OFFICE, require
 from web.errors import Refusal
 from web.house import house_of
@@ -81,15 +81,7 @@ async def photo_file(request: web.Request) -> web.StreamResponse:
         found = await photo(conn, sha256)
         if found is None or not await _may_see_photo(conn, account, sha256, found.order_ids):
             raise Refusal(404)
-    return web.Response(
-        body=found.content,
-        content_type=found.mime,
-        headers={
-            hdrs.CACHE_CONTROL: "private, max-age=600",
-            hdrs.VARY: "Cookie",
-            "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
-        },
-    )
+    return photos.send(found)
 
 
 async def _may_see_photo(

@@ -17,7 +17,7 @@ from dispatch.refusals import DispatchRefusal
 from dispatch.status import NEXT_MOVES
 from dispatch.store import Job, JobCard, job_card, jobs_of, photo
 from dispatch.store.staff import technicians
-from web import work_store
+from web import photos, work_store
 from web.access import require
 from web.deadlines import Deadline, pressing
 from web.errors import Refusal
@@ -206,9 +206,7 @@ async def job_photo(request: web.Request) -> web.StreamResponse:
         found = await photo(conn, sha256)
     if found is None:
         raise Refusal(404)
-    return web.Response(
-        body=found.content, content_type=found.mime, headers={"Cache-Control": "private, max-age=86400"}
-    )
+    return photos.send(found)
 
 
 # --- moves --------------------------------------------------------------------------------------------
