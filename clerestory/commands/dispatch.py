@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-import logging
 
 import click
 
 from clerestory.failures import say_failures
+from clerestory.logs import begin_logging
 from clerestory.site import open_site
 from clerestory.stopping import stop_on_signals
 from clerestory.worker import run_worker
@@ -23,9 +23,7 @@ def worker() -> None:
     As many may run as wanted: they share the work, and one of them leads the schedule.
     """
     settings = load_settings()
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    begin_logging(settings)
     asyncio.run(_worker(settings))
 
 

@@ -1,7 +1,6 @@
 """`clerestory gateway` runs the gateway alone; `clerestory deadletters` looks after what it refused."""
 
 import asyncio
-import logging
 import sys
 
 import click
@@ -9,6 +8,7 @@ import uvloop
 
 from clerestory.failures import say_failures
 from clerestory.ingest import Outcome, UnknownLetter
+from clerestory.logs import begin_logging
 from clerestory.pipeline import make_ingest, run_gateway
 from clerestory.site import open_site
 from clerestory.stopping import stop_on_signals
@@ -29,9 +29,7 @@ def gateway() -> None:
     Start as many as you like: with CLERESTORY_MQTT_SHARE set to the same name they share the messages.
     """
     settings = load_settings()
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    begin_logging(settings)
     uvloop.run(_gateway(settings))
 
 

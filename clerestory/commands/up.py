@@ -1,11 +1,11 @@
 """`clerestory up`: the whole house in one process, for a small site."""
 
 import asyncio
-import logging
 
 import click
 
 from clerestory.failures import say_failures
+from clerestory.logs import begin_logging
 from clerestory.processes import run_all
 from clerestory.site import open_site
 from clerestory.stopping import stop_on_signals
@@ -22,9 +22,7 @@ def up() -> None:
     CLERESTORY_DATA_DIR, and stops them with it.
     """
     settings = load_settings()
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    begin_logging(settings)
     asyncio.run(_up(settings))
 
 

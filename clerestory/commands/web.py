@@ -1,7 +1,6 @@
 """`clerestory web` and `clerestory account`: the pages, and who may sign in to them."""
 
 import asyncio
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from typing import get_args
@@ -10,10 +9,12 @@ import click
 from psycopg import AsyncConnection
 
 from clerestory.failures import say_failures
+from clerestory.logs import begin_logging
 from clerestory.server import serving
 from clerestory.site import Site, open_site
+from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
-from config.settings import load_settings
+from config.settings import Settings, load_settings
 from config.text import Language
 from web import account_store, accounts
 from web.access import ROLES, Role
@@ -25,15 +26,17 @@ from web.passwords import Passwords, UnfitPassword
 @say_failures
 def web() -> None:
     """Serve the pages for technicians, residents, the desk and finance."""
-    asyncio.run(_web())
+    settings = load_settings()
+    begin_logging(settings)
+    asyncio.run(_web(settings))
 
 
-async def _web() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with open_site(load_settings(), SystemClock(), broker=False) as site, serving(site) as url:
+async def _web(settings: Settings) -> None:
+    async with (
+        stop_on_signals() as stop,
+        open_site(settings, SystemClock(), broker=False) as site,
+        serving(site) as url,
+    ):
         click.echo(f"pages on {url}")
         await stop.wait()
 
