@@ -5,7 +5,6 @@ to what the second one found. A sensor reports at fixed steps of the day, at the
 a minute later (empty). Before its first collection nothing is known of a site, and nothing is said.
 """
 
-import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from clerestory.simulate.timeline import RecordingUnreadable, Report
+from clerestory.simulate.timeline import RecordingUnreadable, Report, rows_of
 
 RECORDED_IN = ZoneInfo("Europe/London")
 STEP = timedelta(minutes=15)
@@ -35,12 +34,7 @@ class Collection:
 
 def read_collections(file: Path) -> list[Collection]:
     """Read the recording; raises `RecordingUnreadable` naming line, column and value."""
-    with file.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
-        if missing:
-            raise RecordingUnreadable(f"{file}:1: has no column {', '.join(missing)}")
-        return [_collection(file, reader.line_num, row) for row in reader]
+    return [_collection(file, line, row) for line, row in rows_of(file, COLUMNS)]
 
 
 def _collection(file: Path, line: int, row: dict[str, str]) -> Collection:

@@ -5,7 +5,6 @@ with the highest vibration in it, the mean humidity and the last count of bearin
 because what rules look for is a peak that a mean would hide.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import fmean
 
-from clerestory.simulate.timeline import RecordingUnreadable, Report
+from clerestory.simulate.timeline import RecordingUnreadable, Report, rows_of
 
 SAMPLES_A_SECOND = 4
 WINDOW = timedelta(seconds=5)
@@ -36,15 +35,10 @@ class Sample:
 
 def read_samples(file: Path) -> list[Sample]:
     """Read the recording; raises `RecordingUnreadable` naming line, column and value."""
-    with file.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
-        if missing:
-            raise RecordingUnreadable(f"{file}:1: has no column {', '.join(missing)}")
-        return [
-            Sample(*(_number(file, reader.line_num, column, row[column]) for column in COLUMNS))
-            for row in reader
-        ]
+    return [
+        Sample(*(_number(file, line, column, row[column]) for column in COLUMNS))
+        for line, row in rows_of(file, COLUMNS)
+    ]
 
 
 def _number(file: Path, line: int, column: str, written: str) -> float:

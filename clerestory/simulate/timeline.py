@@ -1,9 +1,11 @@
 """What a device says when: the common form of every simulated day, and how it is written on the wire."""
 
+import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 Value = float | bool | str
 
@@ -24,6 +26,17 @@ class Report:
 
 class RecordingUnreadable(ValueError):
     """A recording that is not what it should be; the message names file, line, column and value."""
+
+
+def rows_of(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a recorded table with the numbers of their lines; it must have these columns."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines)
+        missing = [column for column in columns if column not in (reader.fieldnames or [])]
+        if missing:
+            raise RecordingUnreadable(f"{file}:1: has no column {', '.join(missing)}")
+        for row in reader:
+            yield reader.line_num, row
 
 
 def topic(community: str, device: str, kind: str = "up") -> str:
