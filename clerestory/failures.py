@@ -9,6 +9,7 @@ import click
 from clerestory.server import CannotServe
 from config.settings import SettingsError
 from gateway.broker import BrokerFailed
+from rules.document import RuleFileError
 from storage.embedded import (
     AlreadyRunning,
     BinariesMissing,
@@ -26,6 +27,7 @@ MENDABLE = (
     SettingsError,
     BrokerFailed,
     CannotServe,
+    RuleFileError,
     AlreadyRunning,
     BinariesMissing,
     DataDirUnreachable,

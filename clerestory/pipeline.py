@@ -20,7 +20,6 @@ from gateway.delivery import Delivery
 from gateway.known import Window
 from gateway.registry import Registry
 from gateway.session import Session
-from rules.book import load_rulebook
 
 LARGEST_BATCH = 2000
 FIRST_PAUSE = 0.05
@@ -68,7 +67,7 @@ class Pipeline:
 def make_ingest(site: Site) -> Ingest:
     """Put together what takes messages into a site's database."""
     window = Window(timedelta(days=site.settings.retention_days))
-    return Ingest(site.pool, Registry(load_profiles()), load_rulebook(), window, site.clock)
+    return Ingest(site.pool, Registry(load_profiles()), site.book, window, site.clock)
 
 
 async def run_gateway(site: Site, stop: asyncio.Event) -> None:

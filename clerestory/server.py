@@ -36,6 +36,7 @@ async def serving(site: Site) -> AsyncIterator[str]:
         site.pool,
         site.clock,
         listen=lambda: listen(site.database_url),
+        book=site.book,
         public_url=settings.public_url,
         desk_phone=settings.desk_phone,
         behind_proxy=settings.public_url.startswith("https://"),

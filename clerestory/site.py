@@ -10,6 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 from config.clock import Clock
 from config.settings import Settings
 from gateway.broker import open_broker
+from rules.book import RuleBook, site_rulebook
 from storage.embedded import EmbeddedPostgres, open_database
 from storage.migrate import migrate
 from storage.pool import open_pool
@@ -25,6 +26,11 @@ class Site:
     database_url: str
     mqtt_url: str
 
+    @property
+    def book(self) -> RuleBook:
+        """The rules this site runs: the shipped ones and its own."""
+        return site_rulebook(self.settings.rules_dir)
+
 
 @asynccontextmanager
 async def open_site(settings: Settings, clock: Clock, *, broker: bool = True) -> AsyncIterator[Site]:
@@ -34,6 +40,7 @@ async def open_site(settings: Settings, clock: Clock, *, broker: bool = True) ->
     wants no broker is a command beside a running site, and joins that site's database; two whole sites on
     one directory refuse each other.
     """
+    site_rulebook(settings.rules_dir)  # a mistake in them is said before anything starts
     async with AsyncExitStack() as stack:
         database_url = settings.database_url
         if database_url is None:

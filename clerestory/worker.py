@@ -19,7 +19,7 @@ from dispatch.sweep import sweep
 from gateway import outbox
 from gateway.publisher import Publisher
 from rules.apply import next_due, wake
-from rules.book import RuleBook, load_rulebook
+from rules.book import RuleBook
 from storage.notify import What, listen
 
 # A reading may set a timer without a word to anybody.
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 async def run_worker(site: Site, stop: asyncio.Event) -> None:
     """Dispatch, run timers, deliver what waits, lead the schedule where nobody else does, until stopped."""
-    book = load_rulebook()
+    book = site.book
     schedule = Schedule(site, book)
     async with Publisher(site.mqtt_url) as publisher:
         orders = Loop("dispatch", site, lambda: _sweep(site))

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
         description="the group in which several gateways share the messages; unset: each hears all",
     )
+    rules_dir: Path | None = Field(
+        default=None, description="a folder of your own rule files (*.yaml), beside the shipped rules"
+    )
     retention_days: int = Field(
         default=400, ge=31, le=36_500, description="days that readings and events are kept"
     )
@@ -95,6 +98,13 @@ class Settings(BaseSettings):
     @classmethod
     def _data_dir(cls, value: Path) -> Path:
         return Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - resolve() would follow links, too
+
+    @field_validator("rules_dir")
+    @classmethod
+    def _rules_dir(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.expanduser().is_dir():
+            raise ValueError("right would be a folder that exists")
+        return value and value.expanduser()
 
     @field_validator("http")
     @classmethod

@@ -12,7 +12,7 @@ from rules.document import Problem, RuleFileError
 from rules.rule import OrderTemplate, Rule
 from rules.ruleset import AttributeRule, RuleSet
 
-__all__ = ["OrderTemplate", "Rule", "RuleBook", "load_rulebook", "shipped_rules"]
+__all__ = ["OrderTemplate", "Rule", "RuleBook", "load_rulebook", "shipped_rules", "site_rulebook"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,16 @@ def shipped_rules() -> tuple[Path, ...]:
     """The rule files that come with the house."""
     folder = Path(str(files("config"))) / "rules"
     return tuple(sorted(folder.glob("*.yaml")))
+
+
+def site_rulebook(directory: Path | None) -> RuleBook:
+    """The shipped rules and those of a site's own folder, read once; raises RuleFileError with every mistake."""
+    return load_rulebook() if directory is None else _with(directory)
+
+
+@cache
+def _with(directory: Path) -> RuleBook:
+    return _load((*shipped_rules(), *sorted(directory.glob("*.yaml"))))
 
 
 def load_rulebook(paths: Iterable[Path] | None = None) -> RuleBook:

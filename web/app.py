@@ -21,6 +21,7 @@ from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
 
 from config.clock import Clock
+from rules.book import RuleBook, load_rulebook
 from web import (
     auth,
     desk,
@@ -73,6 +74,7 @@ def create_app(
     clock: Clock,
     *,
     listen: Listen | None = None,
+    book: RuleBook | None = None,
     passwords: Passwords | None = None,
     public_url: str = "",
     behind_proxy: bool = False,
@@ -87,6 +89,7 @@ def create_app(
         catalogues=catalogues,
         templates=load_templates(catalogues),
         hub=LiveHub(pool, listen),
+        book=book or load_rulebook(),
         passwords=passwords or Passwords(),
         secure=public_url.startswith("https://"),
         behind_proxy=behind_proxy,

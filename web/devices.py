@@ -12,7 +12,7 @@ from config.profiles import load_profiles
 from config.text import Language, Text
 from config.vocabulary import Signal
 from gateway.refusals import REASONS
-from rules.book import load_rulebook
+from rules.ruleset import RuleSet
 from storage import telemetry
 from storage.telemetry import Bucket, Sample
 from web import device_store
@@ -132,16 +132,16 @@ def _choice(request: web.Request, shown: DeviceRow, last: dict[str, Sample]) -> 
     known = [name for name in signals_of(shown.asset_class) if name in last]
     signal = request.query.get("signal", "")
     if signal not in known:
-        signal = _likely(shown, known)
+        signal = _likely(_rules(request, shown), shown, known)
     return signal, span if span in SPANS else DEFAULT_SPAN
 
 
-def _likely(shown: DeviceRow, known: list[str]) -> str:
+def _likely(ruled: RuleSet, shown: DeviceRow, known: list[str]) -> str:
     """Return the signal somebody most likely wants to see: the first number that a rule watches."""
     signals = signals_of(shown.asset_class)
-    watched = {name for rule in load_rulebook().for_class(shown.asset_class).rules for name in rule.signals}
-    ruled = (name for name in known if name in watched and signals[name].type == "number")
-    return next(ruled, known[0] if known else "")
+    watched = {name for rule in ruled.rules for name in rule.signals}
+    numbers = (name for name in known if name in watched and signals[name].type == "number")
+    return next(numbers, known[0] if known else "")
 
 
 @require(*OFFICE)
@@ -169,7 +169,7 @@ async def device(request: web.Request) -> web.StreamResponse:
             "span": span,
             "spans": {key: each.words[language] for key, each in SPANS.items()},
             "summary": _summary(request, points, known[signal], zone) if signal else "",
-            "lines": _lines(shown, signal),
+            "lines": _lines(_rules(request, shown), shown, signal),
             "stepped": bool(signal) and known[signal].type != "number",
             "alarms": [
                 ShownAlarm(
@@ -246,8 +246,11 @@ async def _buckets(
     )
 
 
-def _lines(shown: DeviceRow, signal: str) -> list[Line]:
-    ruled = load_rulebook().for_class(shown.asset_class)
+def _rules(request: web.Request, shown: DeviceRow) -> RuleSet:
+    return house_of(request).book.for_class(shown.asset_class)
+
+
+def _lines(ruled: RuleSet, shown: DeviceRow, signal: str) -> list[Line]:
     defaults = {name: each.default for name, each in ruled.attributes.items()}
     return lines_of(ruled.rules, signal, shown.attributes, defaults) if signal else []
 
@@ -279,7 +282,7 @@ async def series(request: web.Request) -> web.StreamResponse:
             "max": [point.maximum for point in points],
             "lines": [
                 {"value": line.value, "label": line.label[language], "severity": line.severity}
-                for line in _lines(shown, name)
+                for line in _lines(_rules(request, shown), shown, name)
             ],
             "alarms": [
                 {

@@ -7,6 +7,7 @@ from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
 
 from config.clock import Clock
+from rules.book import RuleBook
 from web.i18n import Catalogues
 from web.live import LiveHub
 from web.passwords import Passwords
@@ -25,6 +26,7 @@ class House:
     catalogues: Catalogues
     templates: Templates
     hub: LiveHub
+    book: RuleBook
     passwords: Passwords
     secure: bool
     behind_proxy: bool
