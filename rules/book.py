@@ -57,7 +57,7 @@ def shipped_rules() -> tuple[Path, ...]:
 
 
 def site_rulebook(directory: Path | None) -> RuleBook:
-    """The shipped rules and those of a site's own folder, read once; raises RuleFileError with every mistake."""
+    """The shipped rules and those of a site's own folder, read once; raises RuleFileError."""
     return load_rulebook() if directory is None else _with(directory)
 
 
