@@ -69,6 +69,7 @@ class OpenedFrom:
     back: str = "/desk"
     number: str = ""
     community_id: int | None = None
+    said: str = ""
     reply: str = ""
 
 

@@ -131,14 +131,14 @@ async def new_work(request: web.Request) -> web.StreamResponse:
     async with house_of(request).pool.connection() as conn:
         ticket = await ticket_or_404(conn, request)
         if not request.query:
-            form = replace(form, title_zh=ticket.body.partition("\n")[0][:TITLE_LENGTH], todo_zh=ticket.body)
+            form = replace(form, title_zh=ticket.body.partition("\n")[0][:TITLE_LENGTH])
         reply = word_of(request.query, "reply") or SENT[language_of(request)]
         return await open_form(conn, request, form, at=_place(ticket, reply))
 
 
 def _place(ticket: store.Ticket, reply: str) -> OpenedFrom:
     address = f"/desk/requests/{ticket.number}"
-    return OpenedFrom(f"{address}/work", address, ticket.number, ticket.community_id, reply)
+    return OpenedFrom(f"{address}/work", address, ticket.number, ticket.community_id, ticket.body, reply)
 
 
 @require(*OFFICE)
