@@ -51,8 +51,10 @@ async def measure(
         ready, stop, enough = context.Event(), context.Event(), context.Event()
         said, telling = context.Pipe(duplex=False)
         working = _start(context, gateway, (database_url, mqtt_url, committed, ready, stop, telling, ages))
-        await asyncio.to_thread(ready.wait, READY_SECONDS)
+        if not await asyncio.to_thread(ready.wait, READY_SECONDS):
+            raise RuntimeError(f"the gateway was not ready after {READY_SECONDS} s")
         publishing = _start(context, fleet.publish, (mqtt_url, committed, sent, enough, rate))
+        await _until_something(committed)
         await asyncio.sleep(warm_up)
         before, started = committed.value, perf_counter()
         await asyncio.sleep(seconds)
@@ -64,14 +66,24 @@ async def measure(
         noted: list[float] = await asyncio.to_thread(said.recv)
         await asyncio.to_thread(working.join, DRAIN_SECONDS)
         await _check(database_url, sent.value)
-    # The first messages meet cold caches; they are not what is asked for.
-    return Measured(messages, took, noted[int(warm_up * rate) :] if rate is not None else [])
+    if not messages:
+        raise RuntimeError(f"nothing was committed in {seconds} s")
+    # Ages are noted as messages are committed: those of the warm-up are not what is asked for.
+    return Measured(messages, took, noted[before : before + messages])
 
 
 def _start(context: SpawnContext, target: Callable[..., None], arguments: tuple[object, ...]) -> SpawnProcess:
     process = context.Process(target=target, args=arguments, daemon=True)
     process.start()
     return process
+
+
+async def _until_something(committed: "Synchronized[int]") -> None:
+    deadline = perf_counter() + READY_SECONDS
+    while not committed.value:
+        if perf_counter() > deadline:
+            raise RuntimeError(f"nothing was committed in {READY_SECONDS} s")
+        await asyncio.sleep(0.02)
 
 
 async def _until_drained(
