@@ -77,11 +77,13 @@ async def sensors(conn: AsyncConnection, community_id: int) -> list[SensorRow]:
         return await cursor.fetchall()
 
 
-async def latest_values(conn: AsyncConnection, community_id: int, signal: str) -> dict[str, float]:
-    """The newest value of one signal of every device that ever sent it, by device code."""
+async def latest_values(
+    conn: AsyncConnection, community_id: int, signal: str
+) -> dict[str, tuple[datetime, float]]:
+    """When every device last sent one signal, and what it was, by device code."""
     cursor = await conn.execute(
         """
-        SELECT DISTINCT ON (device.id) device.code, reading.value
+        SELECT DISTINCT ON (device.id) device.code, reading.ts, reading.value
           FROM device
           JOIN signal ON signal.name = %(signal)s
           JOIN reading ON reading.community_id = device.community_id AND reading.device_id = device.id
@@ -91,7 +93,7 @@ async def latest_values(conn: AsyncConnection, community_id: int, signal: str) -
         """,
         {"community_id": community_id, "signal": signal},
     )
-    return dict(await cursor.fetchall())
+    return {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
 
 
 async def mended(conn: AsyncConnection, order_ids: Sequence[int]) -> list[str]:

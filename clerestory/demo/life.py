@@ -27,8 +27,8 @@ async def make_day(site: Site, prepared: Prepared, chance: Random, *, speed: flo
     """The day of the community's sensors, going on from what was last heard."""
     async with site.pool.connection() as conn:
         sensors = await store.sensors(conn, prepared.community_id)
-        fills = await store.latest_values(conn, prepared.community_id, "fill_percent")
-    return Day.of(COMMUNITY, sensors, fills, chance, speed=speed)
+        heard = await store.latest_values(conn, prepared.community_id, "fill_percent")
+    return Day.of(COMMUNITY, sensors, heard, chance, speed=speed)
 
 
 async def report(site: Site, day: Day, publisher: Publisher) -> None:

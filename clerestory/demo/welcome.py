@@ -27,7 +27,7 @@ async def welcome(site: Site, prepared: Prepared, secrets: Secrets, seconds: flo
         "    admin, manager    管理员、经理 / everything",
         "",
         "  先看什么 / what to look at first",
-        "    1. /desk   一分钟内会有垃圾桶满溢 / within a minute a bin overflows, an elevator door fails",
+        "    1. /desk   一分钟内垃圾桶满溢、倾倒 / within a minute a bin overflows, one tips over",
         f"    2. /work   以 {' 或 '.join(cleaners)} 接单并完成 / take the job and finish it",
         "    3. /bills  展开收费项，打开维保记录 / open a line of the bill, and the record behind it",
         "",

@@ -21,6 +21,7 @@ class BinModel:
     collected_at: float
     temperature: float = 18.0
     held: bool = False
+    tipped: bool = False
 
     @classmethod
     def some(cls, device: str, chance: Random, fill: float | None = None) -> "BinModel":
@@ -45,10 +46,10 @@ class BinModel:
             self.empty(chance)
 
     def empty(self, chance: Random) -> None:
-        """Somebody has emptied it."""
+        """Somebody has emptied it, and it stands upright."""
         self.fill = chance.uniform(0, 3)
         self.collected_at = _next_round(chance)
-        self.held = False
+        self.held = self.tipped = False
 
     def readings(self) -> dict[str, float | bool | str]:
         """What the sensor reports."""
@@ -56,7 +57,7 @@ class BinModel:
             "fill_percent": round(self.fill, 1),
             "battery_percent": round(self.battery),
             "temperature_c": round(self.temperature, 1),
-            "tilted": False,
+            "tilted": self.tipped,
         }
 
 

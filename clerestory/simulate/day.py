@@ -5,9 +5,9 @@ second. Times on the wire are real. A sensor that was just switched on first sen
 not empty.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 from clerestory.simulate.bin_model import BinModel
@@ -22,11 +22,13 @@ ELEVATOR_EVERY = timedelta(seconds=6)
 KEPT = timedelta(hours=6)
 KEPT_EVERY = timedelta(minutes=10)
 OVERFLOWED_AGO = timedelta(minutes=8)
+TIPPED_AT = timedelta(seconds=15)
 DOOR_FAULTS_AT = (timedelta(seconds=25), timedelta(seconds=35), timedelta(seconds=45))
 TRAPPED_AT = timedelta(seconds=90)
 RELEASED_AFTER = timedelta(minutes=6)
 TRAPS_EVERY = timedelta(minutes=30)
 DEPTH_MM = 1250
+ROOM_LEFT = 75.0
 
 
 @dataclass(slots=True)
@@ -39,7 +41,9 @@ class Day:
     bins: dict[str, BinModel] = field(default_factory=dict)
     radios: dict[str, SensorRow] = field(default_factory=dict)
     elevators: dict[str, ElevatorModel] = field(default_factory=dict)
+    heard: Mapping[str, tuple[datetime, float]] = field(default_factory=dict)
     overflowing: str = ""
+    tipped: str = ""
     _began: datetime | None = None
     _told: dict[str, datetime] = field(default_factory=dict)
     _faults: int = 0
@@ -52,18 +56,20 @@ class Day:
         cls,
         community: str,
         sensors: Sequence[SensorRow],
-        fills: dict[str, float],
+        heard: Mapping[str, tuple[datetime, float]],
         chance: Random,
         *,
         speed: float,
     ) -> "Day":
         """The day of these sensors; bins go on from how full they were last heard to be."""
-        day = cls(community, speed, chance)
+        day = cls(community, speed, chance, heard=heard)
         for sensor in sensors:
             if sensor.asset_class == "elevator":
                 day.elevators[sensor.code] = _elevator(sensor, chance)
             elif sensor.profile in {"bin-native", "milesight-em310-udl", "milesight-em400"}:
-                day.bins[sensor.code] = BinModel.some(sensor.code, chance, fills.get(sensor.code))
+                day.bins[sensor.code] = BinModel.some(
+                    sensor.code, chance, heard[sensor.code][1] if sensor.code in heard else None
+                )
                 if sensor.dev_eui is not None:
                     day.radios[sensor.code] = sensor
         return day
@@ -71,8 +77,12 @@ class Day:
     def begin(self, now: datetime) -> Iterator[Publication]:
         """Switch on: what native sensors kept of the last hours, one bin of them overflowing."""
         self._began = now
-        free = [code for code, bin_ in self.bins.items() if code not in self.radios and bin_.fill < 80]  # noqa: PLR2004 - not full already
-        self.overflowing = self.chance.choice(free) if free else ""
+        free = [code for code, bin_ in self.bins.items() if code not in self.radios and bin_.fill < ROOM_LEFT]
+        # What a sensor kept counts only from when it was last heard: best is one silent for a while.
+        silent = [code for code in free if self._silent_since(code) < now - OVERFLOWED_AGO]
+        if free:
+            self.overflowing = self.chance.choice(silent or free)
+            self.tipped = self.chance.choice([code for code in free if code != self.overflowing] or [""])
         for index, code in enumerate(self.bins):
             self._told[code] = now - BIN_EVERY * (index / len(self.bins))
             if code not in self.radios:
@@ -124,7 +134,11 @@ class Day:
             reports.append(Report(now - OVERFLOWED_AGO, code, {"fill_percent": 92.5}))
             reports.append(Report(now - OVERFLOWED_AGO / 2, code, {"fill_percent": 94.5}))
         reports.append(Report(now, code, bin_.readings()))
-        return Publication(topic(self.community, code), payload(*reports))
+        new = [report for report in reports if report.ts > self._silent_since(code)]
+        return Publication(topic(self.community, code), payload(*new))
+
+    def _silent_since(self, code: str) -> datetime:
+        return self.heard[code][0] if code in self.heard else datetime.min.replace(tzinfo=UTC)
 
     def _bin(self, code: str, now: datetime) -> Publication:
         bin_ = self.bins[code]
@@ -144,6 +158,10 @@ class Day:
         return uplink(radio.dev_eui, data, now, self._counter)
 
     def _happenings(self, now: datetime, since: timedelta) -> Iterator[Publication]:
+        if self.tipped and since >= TIPPED_AT:
+            self.bins[self.tipped].tipped = True
+            yield self._say(Report(now, self.tipped, {"tilted": True}, ("tilt_alarm",)))
+            self.tipped = ""
         cars = list(self.elevators.values())
         if not cars:
             return

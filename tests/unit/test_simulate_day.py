@@ -61,7 +61,7 @@ def test_one_bin_has_been_overflowing_for_longer_than_its_rule_waits() -> None:
 
 def test_within_two_minutes_a_door_fails_three_times_and_somebody_is_trapped() -> None:
     _, said = lived(120)
-    assert events(said) == ["door_close_fault"] * 3 + ["passenger_entrapment"]
+    assert events(said) == ["tilt_alarm", *["door_close_fault"] * 3, "passenger_entrapment"]
 
 
 def test_who_is_trapped_is_let_out() -> None:
@@ -81,6 +81,24 @@ def test_finished_work_shows_at_the_sensor() -> None:
     living.mended("L1-S")
     out = [json.loads(each.payload) for each in living.tick(NOW + 101 * SECOND)]
     assert [{"code": "automatic_restored"}] in [message.get("events") for message in out]
+
+
+def test_a_tipped_bin_lies_until_somebody_comes() -> None:
+    living, said = lived(60)
+    [tipped] = [code for code, model in living.bins.items() if model.tipped]
+    mine = [message for topic, message in said if f"/{tipped}/" in topic and "readings" in message]
+    assert mine[-1]["readings"]["tilted"] is True  # type: ignore[index]
+    living.mended(tipped)
+    assert living.bins[tipped].readings()["tilted"] is False
+
+
+def test_a_sensor_that_was_just_heard_repeats_nothing() -> None:
+    heard = {f"W{n}-S": (NOW - timedelta(minutes=30), 20.0) for n in range(3)}
+    living = Day.of("court", SENSORS, heard, Random(1), speed=60)  # noqa: S311 - repeatable
+    kept = {out.topic.split("/")[2]: json.loads(out.payload) for out in living.begin(NOW)}
+    for code, (last, _) in heard.items():
+        assert all(datetime.fromisoformat(message["ts"]) > last for message in kept[code])
+    assert len(kept["W3-S"]) > 30
 
 
 def test_a_radio_speaks_through_its_network_server() -> None:
