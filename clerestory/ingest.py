@@ -89,9 +89,10 @@ class Ingest:
         Raises psycopg's errors where the database is unwell; nothing of the batch is kept then, and taking it
         again does no harm, even if the COMMIT had happened and only its answer was lost.
         """
+        await self._number_signals()
         try:
             async with self._pool.connection() as conn:
-                return await self.take_in(conn, deliveries)
+                return await self._take_in(conn, deliveries)
         except Error as error:
             if not is_message_at_fault(error):
                 raise
@@ -100,6 +101,7 @@ class Ingest:
 
     async def retry(self, letter_id: int) -> Outcome:
         """Take a dead letter as if it had just arrived, and say what became of it; raises `UnknownLetter`."""
+        await self._number_signals()
         async with self._pool.connection() as conn:
             letter = await store.letter(conn, letter_id)
             if letter is None:
@@ -111,11 +113,15 @@ class Ingest:
                 await notify(conn, "deadletter", [letter_id])
             return outcome
 
-    async def take_in(self, conn: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome]:
-        """Do all of it in the caller's transaction."""
-        now = self._clock.now()
+    async def _number_signals(self) -> None:
+        """Learn the signals' numbers, committed on their own: a batch that fails would take new ones back."""
         if not self._signals:
-            self._signals = await telemetry.ensure_signals(conn, load_vocabulary().signal_names())
+            async with self._pool.connection() as conn:
+                numbers = await telemetry.ensure_signals(conn, load_vocabulary().signal_names())
+            self._signals = numbers
+
+    async def _take_in(self, conn: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        now = self._clock.now()
         await self._registry.refresh(conn)
         batch = _Batch()
         outcomes = await self._understand(conn, deliveries, batch)
@@ -126,7 +132,7 @@ class Ingest:
         """Halve the batch until the message that the database refuses is alone; it becomes a dead letter."""
         try:
             async with conn.transaction():
-                return await self.take_in(conn, deliveries)
+                return await self._take_in(conn, deliveries)
         except Error as error:
             if not is_message_at_fault(error):
                 raise

@@ -194,3 +194,23 @@ async def test_a_fault_of_ours_is_nobodys_dead_letter(conn: AsyncConnection, ing
     with pytest.raises(errors.UndefinedTable):
         await ingest.take([said("clerestory/court/lift-1/up", json.dumps(event)), Delivery("x", b"", START)])
     assert await count(conn, "dead_letter") == 0
+
+
+async def test_signals_keep_their_numbers_when_the_first_batch_fails(
+    conn: AsyncConnection, ingest: Ingest
+) -> None:
+    await make_world(conn)
+    await conn.execute(
+        """
+        CREATE FUNCTION unwell() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = 'disk_full'; END $$;
+        CREATE TRIGGER unwell BEFORE UPDATE ON device_state FOR EACH ROW EXECUTE FUNCTION unwell()
+        """
+    )
+    with pytest.raises(errors.DiskFull, match="disk full"):
+        await ingest.take([up("bin-1", fill_percent=41)])
+    assert await count(conn, "reading") == 0
+    await conn.execute("DROP TRIGGER unwell ON device_state")
+    assert await ingest.take([up("bin-1", fill_percent=41)]) == [None]
+    name = await one(conn, "SELECT signal.name FROM reading JOIN signal ON signal.id = reading.signal_id")
+    assert name == "fill_percent"
