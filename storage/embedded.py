@@ -93,12 +93,13 @@ class EmbeddedPostgres:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watcher
-        await self._end_process()
-        self._place.give_back()
+        try:
+            if self._watcher is not None:
+                self._watcher.cancel()
+                await asyncio.wait([self._watcher])  # unlike awaiting it, this keeps our own cancellation
+        finally:
+            await self._end_process()
+            self._place.give_back()
 
     def _prepare(self) -> None:
         self._bin = runnable_bin(self._place.account)
