@@ -7,6 +7,8 @@ import msgspec
 
 from gateway.refusals import Refused, shown
 
+# What reading JSON can fail with. A text that is not UTF-8 (a vendor's GBK, say) is its own kind of failure.
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _FIELDS = ("v", "ts", "readings", "events")
 _EVENT_FIELDS = ("code", "detail")
 LARGEST_WHOLE = 2**53
@@ -25,7 +27,7 @@ def explain(payload: bytes, error: Exception) -> Refused:
         return Refused("bad_type", "the payload is nested too deeply; right would be a flat message")
     except msgspec.ValidationError as too_big:
         return Refused("out_of_range", f"{too_big}; right would be a number that a sensor can mean")
-    except msgspec.DecodeError as broken:
+    except (msgspec.DecodeError, UnicodeDecodeError) as broken:
         return Refused("not_json", f"payload {shown(payload)}: {broken}")
     first = next(_mistakes(said), None)
     return first if first is not None else Refused("bad_type", str(error))

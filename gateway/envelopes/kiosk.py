@@ -8,11 +8,14 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 import rfc8785
 
+from gateway.envelopes.explain import UNREADABLE
 from gateway.kiosk import KioskAsk, KioskPayment, Method
 from gateway.known import Known, Window
 from gateway.refusals import Refused, shown
 
 ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
+# A clock that was never set says a year that the database keeps and nobody can read back.
+EARLIEST_YEAR = 1970
 # Identities become keys in the database; printable, and short enough for an index.
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -45,6 +48,8 @@ def pay(payload: bytes, known: Known, received_at: datetime, window: Window) -> 
         raise Refused(
             "ts_ahead", f"ts {said.ts.isoformat()} is ahead of {received_at.isoformat()}; set the clock"
         )
+    if said.ts.year < EARLIEST_YEAR:
+        raise Refused("bad_time", f"ts {said.ts.isoformat()} is before there were kiosks; set the clock")
     try:
         canonical = rfc8785.dumps(body)
     except (rfc8785.CanonicalizationError, RecursionError) as error:
@@ -76,7 +81,7 @@ def _object(payload: bytes, known: Known) -> dict[str, Any]:
         raise Refused("not_a_kiosk", f"device {known.device.code!r} has profile {known.profile.name!r}")
     try:
         body = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Refused("not_json", f"payload {shown(payload)}: {error}") from None
     if not isinstance(body, dict):
         raise Refused("bad_type", f"the payload is {shown(body)}; right would be an object")

@@ -16,6 +16,7 @@ import msgspec
 
 from config.profiles import FieldMap
 from gateway.envelopes import milesight
+from gateway.envelopes.explain import UNREADABLE
 from gateway.known import Ear, Known, Window, signal_value
 from gateway.refusals import Refused, shown
 from gateway.signals import Event, Heard, Reading
@@ -55,7 +56,8 @@ class _ChirpStack(msgspec.Struct, rename="camel"):
     device_info: _DeviceInfo
     time: ZonedTime
     data: str = ""
-    object: dict[str, object] | None = None
+    # Not called `object`: that name would stand for this field's default in its own annotation.
+    fields: dict[str, object] | None = msgspec.field(name="object", default=None)
 
 
 class _DeviceIds(msgspec.Struct):
@@ -82,19 +84,19 @@ def chirpstack(payload: bytes, dev_eui: str) -> Uplink:
     """Read ChirpStack's envelope; `dev_eui` is the topic's."""
     try:
         said = _CHIRPSTACK.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _refused(payload, error) from None
     found = said.device_info.dev_eui.lower()
     if found != dev_eui:
         raise Refused("wrong_identity", f"deviceInfo.devEui is {found}, the topic says {dev_eui}")
-    return Uplink(found, said.time, said.object or None, _bytes(said.data, "data"))
+    return Uplink(found, said.time, said.fields or None, _bytes(said.data, "data"))
 
 
 def things_stack(payload: bytes, device_id: str) -> Uplink:
     """Read The Things Stack's envelope; `device_id` is the topic's."""
     try:
         said = _THINGS_STACK.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _refused(payload, error) from None
     ids, uplink = said.end_device_ids, said.uplink_message
     if ids.device_id != device_id:
@@ -150,7 +152,12 @@ def _mapped(name: str, value: object, mapped: FieldMap, ear: Ear) -> float:
             )
         value = mapped.values[str(value)]
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        value = value * mapped.scale + mapped.offset
+        try:
+            value = value * mapped.scale + mapped.offset
+        except OverflowError:
+            raise Refused(
+                "out_of_range", f"{name} is {shown(value)}; right would be a number that a sensor can mean"
+            ) from None
     return signal_value(ear.signals[mapped.signal], value)
 
 

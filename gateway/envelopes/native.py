@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.envelopes.explain import explain
+from gateway.envelopes.explain import UNREADABLE, explain
 from gateway.known import Ear, Known, Window, signal_value
 from gateway.refusals import Refused, shown
 from gateway.signals import Event, Heard, Reading
@@ -38,7 +38,7 @@ def hear(payload: bytes, known: Known, received_at: datetime, window: Window) ->
     ear = known.listen()
     try:
         said = _DECODER.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise explain(payload, error) from None
     readings: list[Reading] = []
     events: list[Event] = []

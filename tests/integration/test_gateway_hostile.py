@@ -105,6 +105,8 @@ PAYLOADS = st.one_of(
             b'{"v":1,"ts":"2026-11-23T07:00:00Z","readings":{"fill_percent":' + b"9" * 60_000 + b"}}",
             b"\x00" * 70_000,
             b"online",
+            '{"v":1,"ts":"2026-11-23T07:00:00Z","层门":1}'.encode("gbk"),
+            '{"request_id":"三幢"}'.encode("gbk"),
             b'{"v":1,"ts":"2026-11-23T07:00:00Z","readings":{"fill_percent":1,"fill_percent":2}}',
         ]
     ),

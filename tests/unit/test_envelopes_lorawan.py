@@ -83,6 +83,24 @@ def test_the_network_servers_own_codec_goes_first() -> None:
     }
 
 
+def test_chirpstack_sends_what_its_codec_read() -> None:
+    body = {
+        "time": NOW.isoformat(),
+        "deviceInfo": {"devEui": EUI},
+        "data": "",
+        "object": {"distance": 500, "battery": 80.5, "position": "tilt"},
+    }
+    said = lorawan.chirpstack(json.dumps(body).encode(), EUI)
+    assert said.fields == body["object"]
+
+
+@pytest.mark.parametrize("field", ["battery", "distance", "position"])
+def test_a_number_too_large_for_anything_is_refused(field: str) -> None:
+    with pytest.raises(Refused) as caught:
+        hear(uplink(fields={field: 10**400}), make_known("milesight-em310-udl"))
+    assert caught.value.reason == "out_of_range"
+
+
 def test_an_em400_tells_temperature_and_its_alarms() -> None:
     heard = hear(
         uplink("017564 0367f8ff 04823c00 050000 8367520301 8482960001"), make_known("milesight-em400")

@@ -141,6 +141,19 @@ def test_a_mistake_is_named(body: object, reason: str, named: str) -> None:
     assert "\0" not in refused.detail
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"v": 1, "ts": TS, "events": [{"code": "fire_alarm", "detail": "层门"}]},
+        {"v": 2, "ts": TS, "层门": 1},
+    ],
+)
+def test_text_in_a_vendors_own_encoding_is_refused(body: object) -> None:
+    refused = refusal(json.dumps(body, ensure_ascii=False).encode("gbk"))
+    assert refused.reason == "not_json"
+    assert "utf-8" in refused.detail
+
+
 def test_one_bad_message_refuses_the_whole_backlog() -> None:
     good = {"v": 1, "ts": TS, "readings": {"fill_percent": 1}}
     bad = {"v": 1, "ts": TS, "readings": {"fill_percent": 101}}
