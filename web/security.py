@@ -128,7 +128,9 @@ def address_of(request: web.Request) -> str:
     """Return the address a sign-in came from; behind a proxy of ours, the one the proxy saw last."""
     peer = request.remote or ""
     if house_of(request).behind_proxy and _is_near(peer):
-        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or peer
+        # Some proxies add a line of their own below what the sender wrote: its last address is theirs.
+        lines = request.headers.getall("X-Forwarded-For", [""])
+        return lines[-1].rpartition(",")[2].strip() or peer
     return peer
 
 

@@ -13,6 +13,7 @@ from web.errors import Refusal
 from web.session import account_of
 
 _KEY: Final = re.compile(r"[0-9]{1,9}")
+_YEARS: Final = range(1970, 9999)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -40,18 +41,20 @@ def tap_of(request: web.Request, form: Mapping[str, object], *, staff_id: int | 
     return By(
         account_id=account_of(request).id,
         staff_id=staff_id,
-        device_at=_moment(word_of(form, "device_at")),
+        device_at=moment_of(word_of(form, "device_at")),
         request_id=request_id,
     )
 
 
-def _moment(value: str) -> datetime | None:
+def moment_of(value: str) -> datetime | None:
     """Return the phone's clock; a phone without one that makes sense simply does not say."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return moment if moment.tzinfo is not None else None
+    # A clock that was never set says a year that the database keeps and nobody can read back.
+    sensible = moment.tzinfo is not None and moment.year in _YEARS
+    return moment if sensible else None
 
 
 def go(location: str) -> web.Response:
