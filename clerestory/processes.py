@@ -40,11 +40,18 @@ async def _run(process: Process, site: Site, stop: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def running(site: Site) -> AsyncIterator[None]:
-    """Have every process run beside the block; they finish what they have in hand when it ends."""
+    """Have every process run beside the block; they finish what they have in hand when it ends.
+
+    Where one of them fails, the block is cancelled and the failure is raised.
+    """
     stop = asyncio.Event()
-    task = asyncio.create_task(run_all(site, stop))
     try:
-        yield
-    finally:
-        stop.set()
-        await task
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(run_all(site, stop))
+            try:
+                yield
+            finally:
+                stop.set()
+                await asyncio.wait([task])
+    except BaseExceptionGroup as failures:
+        raise first_failure(failures) from failures
