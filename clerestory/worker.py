@@ -89,7 +89,15 @@ async def _timers(site: Site, book: RuleBook) -> datetime | None:
 
 
 async def _deliver(site: Site, publisher: Publisher) -> datetime | None:
-    """Publish what is due; what the broker did not acknowledge is due again later, by itself."""
+    """Publish what is due; what the broker did not acknowledge is due again later, by itself.
+
+    While the broker is away nothing is tried: a try in vain would put the next one off, ever further.
+    """
+    async with site.pool.connection() as conn:
+        waiting = await outbox.next_due(conn)
+    if waiting is None or waiting > site.clock.now():
+        return waiting
+    await publisher.connect()
     async with site.pool.connection() as conn, conn.transaction():
         due = await outbox.claim(conn, site.clock.now(), OUTBOX_BATCH)
     answers = await asyncio.gather(

@@ -64,6 +64,11 @@ class Publisher:
         if self._line is not None:
             await self._line.link.close()
 
+    async def connect(self) -> None:
+        """Be connected; raises `LinkFailed` where the broker is away."""
+        if self._line is None or self._line.link.lost.is_set():
+            await self._open()
+
     async def publish(self, topic: str, payload: str | bytes, *, retain: bool = False) -> None:
         """Send one message and wait for its PUBACK; raises `LinkFailed` if it may not have arrived."""
         line = self._line
