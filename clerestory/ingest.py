@@ -1,5 +1,6 @@
 """One transaction a batch: everything its messages say, and everything that follows from it, or nothing."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ from gateway.intake import Addressed, Said, address, understand
 from gateway.kiosk import KioskAsk, KioskPayment
 from gateway.known import Window
 from gateway.outbox import OutboxMessage, enqueue
-from gateway.refusals import Refusal, Refused
+from gateway.refusals import Refusal, Refused, shown
 from gateway.registry import Registry
 from gateway.signals import Heard
 from rules.apply import hear
@@ -29,6 +30,8 @@ from storage.notify import notify
 # SQLSTATE classes that speak about what was written: bad data, a broken constraint, a limit. Trying the same
 # again is in vain, so the message at fault is found and set aside.
 AT_FAULT = ("22", "23", "54")
+
+log = logging.getLogger(__name__)
 
 Outcome = Refusal | None
 """What became of one message: None when it was taken."""
@@ -154,8 +157,8 @@ class Ingest:
         for delivery in deliveries:
             try:
                 addressed.append(address(delivery.topic, delivery.payload, delivery.received_at))
-            except Refused as refused:
-                addressed.append(Refusal(refused.reason, refused.detail))
+            except Exception as error:  # noqa: BLE001 - see `_refusal`
+                addressed.append(_refusal(error))
         missing = self._registry.missing([each.name for each in addressed if isinstance(each, Addressed)])
         if missing:
             await self._registry.learn(conn, missing)
@@ -170,8 +173,8 @@ class Ingest:
     def _hear(self, message: Addressed, batch: _Batch) -> Outcome:
         try:
             batch.add(understand(message, self._registry.find(message.name), self._window))
-        except Refused as refused:
-            return Refusal(refused.reason, refused.detail)
+        except Exception as error:  # noqa: BLE001 - see `_refusal`
+            return _refusal(error)
         return None
 
     async def _write(self, conn: AsyncConnection, batch: _Batch, now: datetime) -> None:
@@ -209,6 +212,18 @@ class Ingest:
     async def _keep(self, conn: AsyncConnection, letters: list[DeadLetter]) -> None:
         ids = await store.keep_letters(conn, one_each(letters))
         await notify(conn, "deadletter", ids)
+
+
+def _refusal(error: Exception) -> Refusal:
+    """Say why a message cannot be read.
+
+    What our own mistake cannot read would come again for ever and keep everybody else's messages waiting:
+    it is kept like any other refused message, and the mistake is told to whoever reads the log.
+    """
+    if isinstance(error, Refused):
+        return Refusal(error.reason, error.detail)
+    log.error("a message could not be read; it waits as a dead letter", exc_info=error)
+    return Refusal("our_fault", f"{type(error).__name__}: {shown(str(error))}")
 
 
 def _devices(heard: Iterable[Heard]) -> Iterator[tuple[int, list[int]]]:

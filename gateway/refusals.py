@@ -30,6 +30,7 @@ Reason = Literal[
     "no_decoder",
     "undecodable",
     "refused_by_database",
+    "our_fault",
 ]
 
 REASONS: Final[dict[Reason, Text]] = {
@@ -60,6 +61,9 @@ REASONS: Final[dict[Reason, Text]] = {
     "no_decoder": Text(zh="没有解码器", en="Nobody decoded the payload"),
     "undecodable": Text(zh="解码失败", en="The payload does not decode"),
     "refused_by_database": Text(zh="数据库拒绝了这条消息", en="The database refused the message"),
+    "our_fault": Text(
+        zh="本系统解读时出错，升级后请重试", en="We failed at reading it; retry it after an upgrade"
+    ),
 }
 
 SHOWN = 80

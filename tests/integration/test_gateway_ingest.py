@@ -196,6 +196,22 @@ async def test_a_fault_of_ours_is_nobodys_dead_letter(conn: AsyncConnection, ing
     assert await count(conn, "dead_letter") == 0
 
 
+async def test_what_we_fail_at_reading_is_set_aside_alone(
+    conn: AsyncConnection, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OverflowError("int too large\0")
+
+    await make_world(conn)
+    # Else the broker would send it again for ever, and nobody would be heard any more.
+    monkeypatch.setattr("gateway.envelopes.kiosk.ask", fail)
+    batch = [said("clerestory/court/kiosk-1/ask", "{}"), up("bin-1", fill_percent=5)]
+    assert reasons(await ingest.take(batch)) == ["our_fault", None]
+    [letter] = await store.letters(conn, resolved=False, reason=None, topic=None, limit=9)
+    assert letter.detail == "OverflowError: int too large\\x00"
+    assert await count(conn, "reading") == 1
+
+
 async def test_signals_keep_their_numbers_when_the_first_batch_fails(
     conn: AsyncConnection, ingest: Ingest
 ) -> None:
