@@ -1,6 +1,7 @@
 """The stream that open pages listen to: `GET /events`."""
 
 import asyncio
+import time
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -28,23 +29,26 @@ async def events(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         # Whatever changed between the page and its stream is unknown: the page loads its live parts once.
         await response.write(_RETRY + encode(EVERYTHING, ()))
+        looked = time.monotonic()
         while not subscriber.closed:
+            # A stream on which there is always something to say ends with its session too.
+            if time.monotonic() - looked >= ALIVE_SECONDS:
+                looked = time.monotonic()
+                if await _ended(request):
+                    break
             try:
-                await _next(request, response, subscriber)
+                await _next(response, subscriber)
             except ConnectionResetError:
                 break
     return response
 
 
-async def _next(request: web.Request, response: web.StreamResponse, subscriber: Subscriber) -> None:
+async def _next(response: web.StreamResponse, subscriber: Subscriber) -> None:
     try:
         async with asyncio.timeout(ALIVE_SECONDS):
             await subscriber.ready.wait()
     except TimeoutError:
-        if await _ended(request):
-            subscriber.close()
-        else:
-            await response.write(_ALIVE)
+        await response.write(_ALIVE)
         return
     await response.write(b"".join(encode(what, ids) for what, ids in subscriber.take()))
     await asyncio.sleep(MERGE_SECONDS)  # changes meanwhile arrive together

@@ -86,7 +86,7 @@ async def jobs_part(request: web.Request) -> web.StreamResponse:
 
 async def _list(request: web.Request) -> dict[str, object]:
     now, staff_id, zone = now_of(request), staff_of(request), zone_of(request)
-    finished = request.query.get("finished", "")
+    finished = word_of(request.query, "finished")
     async with house_of(request).pool.connection() as conn:
         mine = await jobs_of(conn, staff_id, now)
         me = await technicians(conn, on_hold_counts=False, staff_ids=[staff_id])

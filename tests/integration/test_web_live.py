@@ -152,6 +152,21 @@ async def test_a_stream_ends_with_its_session(
         assert await _next(stream) is None
 
 
+async def test_a_stream_that_is_never_quiet_ends_with_its_session(
+    place: Place, conn: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "ALIVE_SECONDS", 0.3)
+    monkeypatch.setattr(events, "MERGE_SECONDS", 0.01)
+    async with Browser(place.server) as desk:
+        stream = await _open(desk, "dispatcher")
+        await conn.execute("DELETE FROM session")
+        async with asyncio.timeout(5):
+            while True:
+                await notify(conn, "deadletter", [1])
+                if await _next(stream) is None:
+                    break
+
+
 async def test_an_account_with_too_many_streams_loses_its_oldest(place: Place) -> None:
     async with Browser(place.server) as browser:
         first = await _open(browser, "dispatcher")

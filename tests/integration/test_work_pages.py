@@ -58,6 +58,13 @@ async def test_offers_come_first_and_only_my_jobs_are_there(server: BaseTestServ
     assert "计时已暂停" in text
 
 
+async def test_an_address_that_names_no_finished_job_is_the_list(server: BaseTestServer) -> None:
+    async with Browser(server) as zhao:
+        await zhao.sign_in("zhao")
+        for nonsense in ("W1", "%00", "%ED%A0%80"):
+            assert (await zhao.get(f"/work?finished={nonsense}"))[0] == 200
+
+
 async def test_nothing_to_do_says_how_long_the_shift_is(
     server: BaseTestServer, scene: Scene, conn: AsyncConnection
 ) -> None:
