@@ -10,11 +10,26 @@ from pathlib import Path as FilePath
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import ScalarNode
 
 from clerestory.community.mistakes import Mistake, Path, Place
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+class _Constructor(RoundTripConstructor):
+    """Leaves a day that no calendar has, such as 2026-02-30, as it is written, for its field to refuse."""
+
+    def construct_timestamp_or_text(self, node: ScalarNode) -> object:
+        try:
+            return self.construct_yaml_timestamp(node)
+        except ValueError:
+            return str(node.value)
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.construct_timestamp_or_text)
 
 
 @dataclass(slots=True)
@@ -52,8 +67,10 @@ def read_source(file: FilePath) -> tuple[Source, list[Mistake]]:
 
 
 def _parse(file: FilePath, at: Path, source: Source, mistakes: list[Mistake]) -> CommentedMap | None:
+    yaml = YAML(typ="rt")
+    yaml.Constructor = _Constructor
     try:
-        root = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
+        root = yaml.load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         mistakes.append(source.mistake(at, str(file), f"cannot be read: {error}"))
         return None

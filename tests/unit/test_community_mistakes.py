@@ -219,6 +219,14 @@ def test_what_is_included_is_reported_where_it_stands(tmp_path: Path) -> None:
     ]
 
 
+def test_a_day_that_no_calendar_has_is_reported_where_it_stands(tmp_path: Path) -> None:
+    stay = "{unit: B1-101, role: owner, from: 2026-02-30, to: 2026-13-01}"
+    assert mistakes(tmp_path, also(f"parties: [{{code: a, name: 甲, occupancies: [{stay}]}}]")) == [
+        "court.yaml:17: parties[0].occupancies[0].from: '2026-02-30': should be a date, e.g. 2026-10-01",
+        "court.yaml:17: parties[0].occupancies[0].to: '2026-13-01': should be a date, e.g. 2026-10-01",
+    ]
+
+
 def test_a_placeholder_that_each_does_not_give_is_named(tmp_path: Path) -> None:
     text = RIGHT.replace("  - code: L1\n", '  - code: "L{m}"\n    each: [{n: 1}]\n')
     assert mistakes(tmp_path, text)[0] == "court.yaml:6: assets[0].code: 'L{m}': {m} is not in `each`: {n}"
