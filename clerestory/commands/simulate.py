@@ -1,6 +1,8 @@
 """`clerestory simulate`: devices that are not there, from recordings, over the site's broker."""
 
 import asyncio
+import base64
+import binascii
 import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 FAILURES = (NothingToSpeakFor, RecordingUnreadable, KioskUnanswered, LinkFailed)
 STOP_AGAIN_SECONDS = 0.5
+PRIVATE_KEY_BYTES = 32
 READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -208,7 +211,7 @@ def kiosk(
 async def _kiosk(
     aim: Aim, kiosk: str, key: Path, unit: str, amount_fen: int | None, method: str, repeat: int
 ) -> None:
-    identity = KioskIdentity(aim.community, kiosk, (await asyncio.to_thread(key.read_text)).strip())
+    identity = KioskIdentity(aim.community, kiosk, _private_key(await asyncio.to_thread(key.read_bytes), key))
     async with SimulatedKiosk.connected(aim.mqtt, identity, aim.clock) as machine:
         bill = await machine.ask(unit=unit)
         click.echo(json.dumps(bill, ensure_ascii=False))
@@ -217,6 +220,19 @@ async def _kiosk(
         payment = machine.payment(bill, amount_fen, method)
         for _ in range(1 + repeat):
             click.echo(json.dumps(await machine.pay(payment), ensure_ascii=False))
+
+
+def _private_key(written: bytes, file: Path) -> str:
+    try:
+        fits = len(base64.b64decode(written.strip(), validate=True)) == PRIVATE_KEY_BYTES
+    except binascii.Error:
+        fits = False
+    if not fits:
+        raise click.BadParameter(
+            f"{file} should hold {PRIVATE_KEY_BYTES} bytes in base64: one line of 44 characters",
+            param_hint="--key",
+        )
+    return written.strip().decode("ascii")
 
 
 COMMANDS = [simulate]

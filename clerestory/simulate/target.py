@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from psycopg import AsyncConnection
 
@@ -31,6 +32,8 @@ class Target:
 
 def broker_url(settings: Settings, given: str | None) -> str:
     """The broker that was named, or the one that runs in the data directory."""
+    if given and (urlsplit(given).scheme not in {"mqtt", "mqtts"} or not urlsplit(given).hostname):
+        raise NothingToSpeakFor(f"--mqtt {given}: right would be mqtt://USER:PASSWORD@HOST:1883, or mqtts://")
     if given or settings.mqtt_url:
         return given or settings.mqtt_url or ""
     for place in (settings.data_dir, settings.data_dir / "demo"):
