@@ -35,9 +35,12 @@ def _problem(document: Document, error: "ErrorDetails", words: tuple[str, ...]) 
     name = str(path[-1]) if path else "the file"
     match error["type"]:
         case "extra_forbidden":
-            return document.at(path, f"unknown field {name!r}{nearest(name, words)}", key=True)
+            hint = "; it does not belong here" if name in words else nearest(name, words)
+            return document.at(path, f"unknown field {name!r}{hint}", key=True)
         case "missing":
             return document.at(path, f"{name!r} is missing here", key=True)
+        case "model_type" | "dict_type" | "dataclass_type":
+            return document.at(path, f"{name}: should be a mapping, not {str(error['input'])[:60]!r}")
         case "value_error":
             return document.at(path, f"{name}: {error['ctx']['error']}")
         case _:

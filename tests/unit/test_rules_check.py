@@ -45,6 +45,8 @@ def problems_of(*files: Path) -> tuple[Problem, ...]:
         ("when: tilted\nfor: 5 minutes", (5, 10), "'5 minutes' is not a duration"),
         ("when: tilted\nfor: 0s", (5, 10), "longer than nothing"),
         ("when: tilted\nfro: 5m", (5, 5), "unknown field 'fro'; did you mean 'for'"),
+        ("when: tilted\nattributes: {}", (5, 5), "unknown field 'attributes'; it does not belong here"),
+        ("when: tilted\norder: soon", (5, 12), "order: should be a mapping, not 'soon'"),
         ("when: tilted\nwhen: tilted", (5, 5), "'when' is here twice"),
         ("when: tilted\ntimes: 3\nclear: '!tilted'", (5, 5), "`times` needs `within`"),
         ("when: tilted\nclear_after: 5m", (5, 5), "say `keep`"),
