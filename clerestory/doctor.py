@@ -27,7 +27,7 @@ from storage.migrate import SchemaState, state
 from storage.pool import DatabaseUnreachable
 from storage.unprivileged import DataDirUnreachable
 
-OLDEST_POSTGRES = 14
+OLDEST_POSTGRES = 16
 LARGEST_SKEW_SECONDS = 5.0
 DATABASE, BROKER = "postgres", "broker"  # below the data directory
 
