@@ -110,7 +110,9 @@ class Ingest:
             if letter is None:
                 raise UnknownLetter(letter_id)
             now = self._clock.now()
-            [outcome] = await self._find_fault(conn, [Delivery(letter.topic, letter.payload, now)])
+            # It has waited: like what the broker retains, a status of then says nothing about now.
+            again = Delivery(letter.topic, letter.payload, now, retained=True)
+            [outcome] = await self._find_fault(conn, [again])
             if outcome is None:
                 await store.resolve_letter(conn, letter_id, now)
                 await notify(conn, "deadletter", [letter_id])
@@ -156,7 +158,7 @@ class Ingest:
         addressed: list[Addressed | Refusal] = []
         for delivery in deliveries:
             try:
-                addressed.append(address(delivery.topic, delivery.payload, delivery.received_at))
+                addressed.append(_address(delivery))
             except Exception as error:  # noqa: BLE001 - see `_refusal`
                 addressed.append(_refusal(error))
         missing = self._registry.missing([each.name for each in addressed if isinstance(each, Addressed)])
@@ -212,6 +214,10 @@ class Ingest:
     async def _keep(self, conn: AsyncConnection, letters: list[DeadLetter]) -> None:
         ids = await store.keep_letters(conn, one_each(letters))
         await notify(conn, "deadletter", ids)
+
+
+def _address(delivery: Delivery) -> Addressed:
+    return address(delivery.topic, delivery.payload, delivery.received_at, retained=delivery.retained)
 
 
 def _refusal(error: Exception) -> Refusal:

@@ -6,7 +6,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Bytes on a topic. `mid` and `epoch` say which message of which connection to acknowledge."""
+    """Bytes on a topic. `mid` and `epoch` say which message of which connection to acknowledge.
+
+    `retained`: the broker repeats what was said before we subscribed, at whatever time that was.
+    """
 
     topic: str
     payload: bytes
@@ -14,6 +17,7 @@ class Delivery:
     mid: int = 0
     qos: int = 0
     epoch: int = 0
+    retained: bool = False
 
 
 def readable_topic(raw: bytes) -> str:

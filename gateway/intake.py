@@ -27,9 +27,10 @@ class Addressed:
     payload: bytes
     received_at: datetime
     uplink: Uplink | None = None
+    retained: bool = False
 
 
-def address(topic: str, payload: bytes, received_at: datetime) -> Addressed:
+def address(topic: str, payload: bytes, received_at: datetime, *, retained: bool = False) -> Addressed:
     """Read who speaks, or refuse the message."""
     way = route(topic)
     if len(payload) > LARGEST_PAYLOAD:
@@ -39,7 +40,8 @@ def address(topic: str, payload: bytes, received_at: datetime) -> Addressed:
     elif way.kind == "things_stack":
         uplink = lorawan.things_stack(payload, way.speaker)
     else:
-        return Addressed(way.kind, (way.community, way.speaker), payload, received_at)
+        name = (way.community, way.speaker)
+        return Addressed(way.kind, name, payload, received_at, retained=retained)
     return Addressed(way.kind, ("", uplink.dev_eui), payload, received_at, uplink)
 
 
@@ -54,7 +56,7 @@ def understand(message: Addressed, known: Known, window: Window) -> Said:
         online = _STATUS.get(message.payload)
         if online is None:
             raise Refused("bad_type", f"status is {shown(message.payload)}; right would be online or offline")
-        return Heard(known.device, message.received_at, online=online)
+        return Heard(known.device, message.received_at, online=online, retained=message.retained)
     if message.kind == "pay":
         return kiosk.pay(message.payload, known, message.received_at, window)
     return kiosk.ask(message.payload, known, message.received_at)

@@ -33,6 +33,7 @@ class Publish(NamedTuple):
     payload: bytes
     mid: int
     qos: int
+    retained: bool
 
 
 class ReadAheadSocket:
@@ -72,7 +73,8 @@ class ReadAheadSocket:
     def take_publish(self) -> Publish | None:
         """Take the message that `next_packet` announced; None where it is malformed: that ends the stream."""
         data, end = self._in, self._packet_end() or 0
-        qos = data[self._at] >> 1 & 3
+        flags = data[self._at]
+        qos = flags >> 1 & 3
         at = self._at + 2
         while data[at - 1] & 0x80:
             at += 1
@@ -83,7 +85,7 @@ class ReadAheadSocket:
             return None
         mid = data[topic_end] << 8 | data[topic_end + 1] if qos else 0
         self._at = end
-        return Publish(bytes(data[at + 2 : topic_end]), bytes(data[start:end]), mid, qos)
+        return Publish(bytes(data[at + 2 : topic_end]), bytes(data[start:end]), mid, qos, bool(flags & 1))
 
     def _packet_end(self) -> int | None:
         """Say where the packet at hand ends, once enough of it is there to tell."""

@@ -125,6 +125,7 @@ class Session:
             message.mid,
             message.qos,
             self._epoch,
+            message.retained,
         )
         self._queue.append(delivery)
         self._octets += len(delivery.payload)

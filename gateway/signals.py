@@ -46,10 +46,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """All that one accepted message said about one device, oldest first, and when we received it."""
+    """All that one accepted message said about one device, oldest first, and when we received it.
+
+    `retained`: it may have been said long before, and the broker only repeated it to us.
+    """
 
     device: Device
     received_at: datetime
     readings: tuple[Reading, ...] = ()
     events: tuple[Event, ...] = ()
     online: bool | None = None
+    retained: bool = False

@@ -36,10 +36,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The device, or the broker on its behalf, said that it is there or gone."""
+    """The device, or the broker on its behalf, said that it is there or gone.
+
+    `retained`: it said so at some time before we subscribed, perhaps long ago.
+    """
 
     received: int
     online: bool
+    retained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,8 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
 def _status(rules: RuleSet, state: DeviceState, status: Status, facts: Facts) -> Stepped:
     if status.online == state.online or status.received < state.online_at:
         return state, []
+    if status.retained and (state.online is not None or state.heard is not None):
+        return state, []  # the broker repeats it at every SUBSCRIBE: what we heard ourselves is newer
     at = status.received
     heard = max(state.heard or at, at) if status.online else state.heard
     after = msgspec.structs.replace(state, online=status.online, online_at=at, heard=heard)

@@ -10,7 +10,9 @@ from rules.ruleset import RuleSet
 def inputs(heard: Heard, rules: RuleSet) -> list[Input]:
     """What one message says, oldest first."""
     received = to_moment(heard.received_at)
-    found: list[Input] = [] if heard.online is None else [Status(received, heard.online)]
+    found: list[Input] = []
+    if heard.online is not None:
+        found.append(Status(received, heard.online, heard.retained))
     values: dict[int, dict[str, Value]] = {}
     events: dict[int, dict[str, str]] = {}
     ts, moment = None, 0

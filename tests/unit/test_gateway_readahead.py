@@ -49,7 +49,7 @@ class Stream:
 def packet(message: Publish) -> bytes:
     mid = message.mid.to_bytes(2, "big") if message.qos else b""
     body = len(message.topic).to_bytes(2, "big") + message.topic + mid + message.payload
-    length, head = len(body), bytearray([0x30 | message.qos << 1])
+    length, head = len(body), bytearray([0x30 | message.qos << 1 | message.retained])
     while length > 127:
         head.append(length % 128 | 128)
         length //= 128

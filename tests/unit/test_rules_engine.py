@@ -279,6 +279,16 @@ def test_speaking_proves_that_a_device_is_there() -> None:
     assert run(rules, gone, Status(at(2), online=True), Tick(at(9))) == []
 
 
+def test_a_status_that_the_broker_repeats_is_no_news() -> None:
+    rules = a_set(a_rule(Offline(2 * MINUTE)), a_rule(Holds(when("tilted")), code="tilted"))
+    repeated = Status(at(6), online=False, retained=True)
+    assert shown(run(rules, repeated, Tick(at(9)))) == [("Raised", 8)]
+    assert run(rules, said(5, tilted=False), repeated, Tick(at(9))) == []
+    assert run(rules, Status(at(5), online=True), repeated, Tick(at(9))) == []
+    gone = Status(at(1), online=False)
+    assert run(rules, gone, said(2, tilted=False), repeated, Tick(at(9))) == []
+
+
 def test_what_a_rule_no_longer_in_the_book_remembers_is_forgotten() -> None:
     state, _ = step(FULL, DeviceState(), said(0, fill_percent=95.0), Facts())
     other = a_set(a_rule(Holds(when("fill_percent >= 50.0")), code="other"))
