@@ -36,7 +36,9 @@ HOMES: Final[dict[Role, str]] = {
     "resident": "/bills",
 }
 WINDOW: Final = timedelta(minutes=15)
-TRIES: Final = (5, 30)  # within the window: by login, by address
+TRIES: Final = store.Tries(together=5, login=50, address=30)  # within the window
+# Of the present password: who is signed in needs no room for others.
+PRESENT_TRIES: Final = store.Tries(together=5, login=5, address=30)
 _LOGIN_LENGTH: Final = 64
 
 
@@ -115,14 +117,26 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
 
 
 def _throttled(request: web.Request, next_page: str, login: str, wait: timedelta) -> web.Response:
-    minutes = max(1, math.ceil(wait.total_seconds() / 60))
-    problem = translator(request).ngettext(
+    problem = _wait_words(request, wait)
+    response = _form(request, next_page=next_page, login=login, problem=problem, status=429)
+    return _with_wait(response, wait)
+
+
+def _minutes(wait: timedelta) -> int:
+    return max(1, math.ceil(wait.total_seconds() / 60))
+
+
+def _wait_words(request: web.Request, wait: timedelta) -> str:
+    minutes = _minutes(wait)
+    return translator(request).ngettext(
         "Too many wrong tries. Try again in %(minutes)d minute.",
         "Too many wrong tries. Try again in %(minutes)d minutes.",
         minutes,
     ) % {"minutes": minutes}
-    response = _form(request, next_page=next_page, login=login, problem=problem, status=429)
-    response.headers["Retry-After"] = str(minutes * 60)
+
+
+def _with_wait(response: web.Response, wait: timedelta) -> web.Response:
+    response.headers["Retry-After"] = str(_minutes(wait) * 60)
     return response
 
 
@@ -165,24 +179,44 @@ async def change_password(request: web.Request) -> web.StreamResponse:
     form = await request.post()
     house, session, say = house_of(request), request[SESSION], translator(request)
     present, new, again = (str(form.get(name, "")) for name in ("present", "new", "again"))
-    async with house.pool.connection() as conn:
-        found = await store.credentials(conn, session.account.login)
-    problem = ""
-    if not await house.passwords.verify(found.password_hash if found else None, present):
-        problem = say.gettext("The present password does not fit.")
-    elif new != again:
-        problem = say.gettext("The new password was not repeated the same.")
-    else:
-        try:
-            password_hash = await house.passwords.hash(new)
-        except UnfitPassword:
-            problem = say.gettext("A password has at least 8 characters.")
-    if problem:
-        return page(request, "account/account.html", {"problem": problem, "done": False}, status=400)
+    wait = await _present_password(request, present)
+    if wait:
+        return _with_wait(_account_problem(request, _wait_words(request, wait), status=429), wait)
+    if wait is None:
+        return _account_problem(request, say.gettext("The present password does not fit."))
+    if new != again:
+        return _account_problem(request, say.gettext("The new password was not repeated the same."))
+    try:
+        password_hash = await house.passwords.hash(new)
+    except UnfitPassword:
+        return _account_problem(request, say.gettext("A password has at least 8 characters."))
     async with house.pool.connection() as conn, conn.transaction():
         await store.set_password(conn, session.account.id, password_hash)
         await store.close_sessions(conn, session.account.id, keep=session.token_hash)
     return _go("/account?done")
+
+
+def _account_problem(request: web.Request, problem: str, status: int = 400) -> web.Response:
+    return page(request, "account/account.html", {"problem": problem, "done": False}, status=status)
+
+
+async def _present_password(request: web.Request, present: str) -> timedelta | None:
+    """Check the present password: no wait where it fits, None where not, else how long it has to wait."""
+    house, account, now = house_of(request), request[SESSION].account, now_of(request)
+    # Sign-in makes logins lower case, so that nothing tried there holds up who is signed in.
+    key = f"ACCOUNT {account.id}"
+    async with house.pool.connection() as conn, conn.transaction():
+        try_id, oldest = await store.begin_try(
+            conn, key, address_of(request), now=now, since=now - WINDOW, limits=PRESENT_TRIES
+        )
+        found = await store.credentials(conn, account.login)
+    if try_id is None:
+        return (oldest or now) + WINDOW - now
+    if not await house.passwords.verify(found.password_hash if found else None, present):
+        return None
+    async with house.pool.connection() as conn, conn.transaction():
+        await store.forgive(conn, key, try_id)
+    return timedelta()
 
 
 @public

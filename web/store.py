@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
@@ -168,6 +169,18 @@ async def set_language(conn: AsyncConnection, account_id: int, language: Languag
     )
 
 
+class Tries(NamedTuple):
+    """How many wrong tries a login has from one address, from all of them, and an address with any login.
+
+    The first is strict, as it can hold up nobody but who tries. The second is what many addresses together
+    can use up, to guess or to keep somebody out, so it is looser.
+    """
+
+    together: int
+    login: int
+    address: int
+
+
 # A failed try is written before the password is looked at and taken back when it fits: of many tries at
 # once no more than the limit are looked at. The locks are taken login first, address second, always.
 async def begin_try(
@@ -177,7 +190,7 @@ async def begin_try(
     *,
     now: datetime,
     since: datetime,
-    limits: tuple[int, int],
+    limits: Tries,
 ) -> tuple[int | None, datetime | None]:
     """Count one more try: (its id, None), or (None, the oldest try that counts) when there were too many."""
     await conn.execute("SELECT pg_advisory_xact_lock(7101, hashtext(%(login)s)), 1", {"login": login})
@@ -186,6 +199,9 @@ async def begin_try(
     cursor = await conn.execute(
         """
         SELECT at FROM (
+            (SELECT at FROM sign_in_failure WHERE login = %(login)s AND address = %(address)s
+              ORDER BY at DESC OFFSET %(together)s LIMIT 1)
+            UNION ALL
             (SELECT at FROM sign_in_failure WHERE login = %(login)s
               ORDER BY at DESC OFFSET %(by_login)s LIMIT 1)
             UNION ALL
@@ -193,7 +209,13 @@ async def begin_try(
               ORDER BY at DESC OFFSET %(by_address)s LIMIT 1)
         ) AS full_window ORDER BY at DESC LIMIT 1
         """,
-        {"login": login, "address": address, "by_login": limits[0] - 1, "by_address": limits[1] - 1},
+        {
+            "login": login,
+            "address": address,
+            "together": limits.together - 1,
+            "by_login": limits.login - 1,
+            "by_address": limits.address - 1,
+        },
     )
     row = await cursor.fetchone()
     if row is not None:
@@ -209,8 +231,12 @@ async def begin_try(
 
 
 async def forgive(conn: AsyncConnection, login: str, try_id: int) -> None:
-    """Take this try back, and the login's failures with it."""
+    """Take this try back, and the login's failures from the same address; those of others stand."""
     await conn.execute(
-        "DELETE FROM sign_in_failure WHERE login = %(login)s OR id = %(try_id)s",
+        """
+        DELETE FROM sign_in_failure
+         WHERE id = %(try_id)s
+            OR login = %(login)s AND address = (SELECT address FROM sign_in_failure WHERE id = %(try_id)s)
+        """,
         {"login": login, "try_id": try_id},
     )

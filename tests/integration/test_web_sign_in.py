@@ -13,7 +13,7 @@ from tests.integration.web_client import Browser, quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from tests.town import PASSWORD, QUICK_HASH
 from web.app import create_app
-from web.auth import TRIES, WINDOW
+from web.auth import PRESENT_TRIES, TRIES, WINDOW
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_too_many_wrong_tries_on_a_login_have_to_wait(
     server: BaseTestServer, clock: ManualClock
 ) -> None:
     async with Browser(server) as browser:
-        for _ in range(TRIES[0]):
+        for _ in range(TRIES.together):
             assert (await browser.sign_in("boss", "wrong")).status == 403
         refused = await browser.sign_in("boss", PASSWORD)
         assert refused.status == 429, "even the right password has to wait"
@@ -108,9 +108,61 @@ async def test_too_many_wrong_tries_on_a_login_have_to_wait(
 
 async def test_an_address_that_tries_many_logins_has_to_wait(server: BaseTestServer) -> None:
     async with Browser(server) as browser:
-        for number in range(TRIES[1]):
+        for number in range(TRIES.address):
             assert (await browser.sign_in(f"guess{number}", "wrong")).status == 403
         assert (await browser.sign_in("boss")).status == 429
+
+
+@pytest.fixture
+async def proxied(
+    server: BaseTestServer, pool: AsyncConnectionPool, clock: ManualClock
+) -> AsyncIterator[BaseTestServer]:
+    """The same house behind a proxy, which says where each request came from."""
+    assert server.started
+    app = create_app(pool, clock, passwords=quick_passwords(), behind_proxy=True)
+    async with server_of(app) as running:
+        yield running
+
+
+async def tries(browser: Browser, password: str, address: str) -> int:
+    await browser.get("/sign-in")
+    fields = {"login": "boss", "password": password}
+    answer = await browser.post("/sign-in", fields, **{"X-Forwarded-For": address})
+    return answer.status
+
+
+async def test_wrong_tries_from_elsewhere_lock_nobody_out(proxied: BaseTestServer) -> None:
+    async with Browser(proxied) as browser:
+        for _ in range(TRIES.together):
+            assert await tries(browser, "wrong", "203.0.113.1") == 403
+        assert await tries(browser, PASSWORD, "203.0.113.1") == 429
+        assert await tries(browser, PASSWORD, "203.0.113.2") == 303
+    async with Browser(proxied) as browser:
+        assert await tries(browser, PASSWORD, "203.0.113.1") == 429, "who signs in forgives their own tries"
+
+
+async def test_many_addresses_together_do_not_guess_for_ever(proxied: BaseTestServer) -> None:
+    async with Browser(proxied) as browser:
+        for number in range(TRIES.login):
+            assert await tries(browser, "wrong", f"203.0.113.{number // TRIES.together}") == 403
+        assert await tries(browser, PASSWORD, "198.51.100.1") == 429
+
+
+async def test_the_present_password_is_not_guessed_from_a_session_left_open(
+    server: BaseTestServer, clock: ManualClock
+) -> None:
+    wrong = {"present": "wrong", "new": "a better one", "again": "a better one"}
+    right = wrong | {"present": PASSWORD}
+    async with Browser(server) as browser:
+        await browser.sign_in("boss")
+        for _ in range(PRESENT_TRIES.together):
+            assert (await browser.post("/account/password", wrong)).status == 400
+        refused = await browser.post("/account/password", right)
+        assert refused.status == 429
+        assert refused.headers["Retry-After"] == str(int(WINDOW.total_seconds()))
+        assert "请在 15 分钟后再试" in await refused.text()
+        clock.advance(WINDOW)
+        assert (await browser.post("/account/password", right)).status == 303
 
 
 async def test_of_many_tries_at_once_no_more_than_the_limit_are_looked_at(server: BaseTestServer) -> None:
@@ -119,14 +171,14 @@ async def test_of_many_tries_at_once_no_more_than_the_limit_are_looked_at(server
         fields = {"login": "boss", "password": "wrong"}
         answers = await asyncio.gather(*(browser.post("/sign-in", fields) for _ in range(20)))
     statuses = [answer.status for answer in answers]
-    assert statuses.count(403) == TRIES[0]
-    assert statuses.count(429) == 20 - TRIES[0]
+    assert statuses.count(403) == TRIES.together
+    assert statuses.count(429) == 20 - TRIES.together
 
 
 async def test_a_right_password_forgives_the_wrong_ones(server: BaseTestServer) -> None:
     async with Browser(server) as browser:
         for _ in range(3):
-            for _ in range(TRIES[0] - 1):
+            for _ in range(TRIES.together - 1):
                 await browser.sign_in("boss", "wrong")
             assert (await browser.sign_in("boss")).status == 303
             await browser.post("/sign-out", {})
