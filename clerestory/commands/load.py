@@ -13,6 +13,7 @@ from clerestory.failures import say_failures
 from clerestory.site import open_site
 from config.clock import Clock, SystemClock
 from config.settings import load_settings
+from rules.book import RuleBook, site_rulebook
 
 NAMES_SHOWN = 8
 
@@ -30,7 +31,7 @@ def load(file: Path, *, check: bool, dry_run: bool) -> None:
     """
     try:
         if check:
-            counts = check_community(file).sections.counts()
+            counts = check_community(file, site_rulebook(load_settings().rules_dir)).sections.counts()
             said = ", ".join(f"{count} {_words(section)}" for section, count in counts.items())
             click.echo(f"{file}: no mistakes; {said}")
             return
@@ -46,15 +47,20 @@ def load(file: Path, *, check: bool, dry_run: bool) -> None:
 
 async def _load(file: Path, clock: Clock, *, dry_run: bool) -> LoadReport:
     async with open_site(load_settings(), clock, broker=False) as site:
-        return await load_into(site.pool, file, clock, dry_run=dry_run)
+        return await load_into(site.pool, file, clock, book=site.book, dry_run=dry_run)
 
 
 async def load_into(
-    pool: AsyncConnectionPool[AsyncConnection], file: Path, clock: Clock, *, dry_run: bool = False
+    pool: AsyncConnectionPool[AsyncConnection],
+    file: Path,
+    clock: Clock,
+    *,
+    book: RuleBook | None = None,
+    dry_run: bool = False,
 ) -> LoadReport:
     """Load a file in one transaction of its own; a dry run rolls it back."""
     async with pool.connection() as conn, conn.transaction() as transaction:
-        report = await load_community(conn, file, clock.now())
+        report = await load_community(conn, file, clock.now(), book)
         if dry_run:
             raise Rollback(transaction)
     return report

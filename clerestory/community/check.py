@@ -5,22 +5,27 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from zoneinfo import available_timezones
 
+from clerestory.community.attributes import Found, Limits, Written, wrong_attributes, wrong_fill
 from clerestory.community.mistakes import Mistake, Path, nearest, written
 from clerestory.community.overlaps import overlapping_periods, overlapping_shifts
 from clerestory.community.parse import Draft, Entry
 from clerestory.community.read import Source
 from clerestory.community.schema import AssetSpec, Period, TechnicianSpec
-from config.profiles import FillFrom, Profiles
+from config.profiles import Profile, Profiles
 from config.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The names a community may use that are not its own. `kinds` are the kinds of work that rules open."""
+    """The names a community may use that are not its own.
+
+    `kinds` are the kinds of work that rules open, `attributes` what they read of the assets of each class.
+    """
 
     vocabulary: Vocabulary
     profiles: Profiles
     kinds: frozenset[str]
+    attributes: Mapping[str, Mapping[str, Limits]]
 
 
 @dataclass(slots=True)
@@ -125,18 +130,19 @@ class Checker:
                 self._wrong((*path, "area"), None, "is missing: give an `area`, or a `building` that has one")
             if asset.code in _ancestors(asset.code, parents):
                 self._wrong((*path, "parent"), asset.parent, "is below this asset itself; a parent is above")
-            self._device(entry)
+            self._attributes(entry, self._device(entry))
 
-    def _device(self, entry: Entry[AssetSpec]) -> None:
+    def _device(self, entry: Entry[AssetSpec]) -> Profile | None:
+        """Check what sends for an asset; give its profile if there is one."""
         device = entry.spec.device
         if device is None:
-            return
+            return None
         path: Path = (*entry.path, "device")
         profiles = self.world.profiles
         if device.profile not in profiles:
             right = f"is no device profile; {nearest(device.profile, profiles.names)}"
             self._wrong((*path, "profile"), device.profile, right)
-            return
+            return None
         profile = profiles[device.profile]
         if profile.asset_class != entry.spec.asset_class:
             fitting = [
@@ -150,16 +156,21 @@ class Checker:
                 None,
                 f"is missing: {device.profile} is found by its DevEUI, 16 hex digits",
             )
-        if profile.fill is not None and profile.envelope == "lorawan":
-            self._fill_distances(path, {**entry.spec.attributes, **device.attributes}, profile.fill)
+        return profile
 
-    def _fill_distances(self, path: Path, attributes: Mapping[str, object], fill: FillFrom) -> None:
-        empty, full = attributes.get(fill.empty_attribute), attributes.get(fill.full_attribute)
-        if not (isinstance(empty, int | float) and isinstance(full, int | float) and empty > full >= 0):
-            right = (
-                f"needs {fill.empty_attribute} above {fill.full_attribute} (mm): distance alone is not fill"
-            )
-            self._wrong((*path, "attributes"), {"empty": empty, "full": full}, right)
+    def _attributes(self, entry: Entry[AssetSpec], profile: Profile | None) -> None:
+        """What rules and the profile read must fit; what nothing reads is a known word or a note."""
+        path, asset, device = (*entry.path, "attributes"), entry.spec, entry.spec.device
+        device_path = (*entry.path, "device", "attributes")
+        said = Written(path, asset.attributes, device_path, device.attributes if device else {})
+        found: list[Found] = []
+        if asset.asset_class in self.world.vocabulary.asset_classes:
+            of_rules = self.world.attributes.get(asset.asset_class)
+            found += wrong_attributes(said, asset.asset_class, of_rules)
+        if profile is not None and profile.fill is not None and profile.asset_class == asset.asset_class:
+            found += wrong_fill(said, profile.fill, needed=profile.envelope == "lorawan")
+        for each in found:
+            self._wrong(*each)
 
     def _technicians(self) -> None:
         for entry in self.draft.technicians:

@@ -16,7 +16,7 @@ from clerestory.community.read import Source, read_source
 from clerestory.community.rows import Sections, sections
 from config.profiles import load_profiles
 from config.vocabulary import load_vocabulary
-from rules.book import load_rulebook
+from rules.book import RuleBook, load_rulebook
 from storage.notify import notify
 
 # Statements that belong to one section in the eyes of whoever wrote the file.
@@ -87,12 +87,17 @@ class Checked:
     sections: Sections
 
 
-def check_community(path: Path) -> Checked:
-    """Read and check a file; raises `MistakesFound` with every mistake in it."""
+def check_community(path: Path, book: RuleBook | None = None) -> Checked:
+    """Read and check a file against the rules (the shipped ones unless told otherwise).
+
+    Raises `MistakesFound` with every mistake in it.
+    """
     source, mistakes = read_source(path)
     parser = Parser(source)
     draft = parser.parse() if source.data or not mistakes else Draft()
-    world = World(load_vocabulary(), load_profiles(), frozenset(load_rulebook().kinds()))
+    book = book or load_rulebook()
+    attributes = {asset_class: book.attributes(asset_class) for asset_class in book.sets}
+    world = World(load_vocabulary(), load_profiles(), frozenset(book.kinds()), attributes)
     checker = Checker(source, draft, world)
     mistakes += [*parser.mistakes, *checker.check()]
     if mistakes:
@@ -100,9 +105,11 @@ def check_community(path: Path) -> Checked:
     return Checked(draft, source, sections(draft))
 
 
-async def load_community(conn: AsyncConnection, path: Path, now: datetime) -> LoadReport:
+async def load_community(
+    conn: AsyncConnection, path: Path, now: datetime, book: RuleBook | None = None
+) -> LoadReport:
     """Make the database say what the file says and report what changed; the caller owns the transaction."""
-    checked = check_community(path)
+    checked = check_community(path, book)
     foreign = await _foreign_devices(conn, checked)
     if foreign:
         raise MistakesFound(foreign)

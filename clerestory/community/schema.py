@@ -54,6 +54,13 @@ def _public_key(text: str) -> str:
     return text
 
 
+def _plain_value(value: object) -> object:
+    if not isinstance(value, str | bool | int | float):
+        raise ValueError("should be text, a number, or true or false; write a day in quotes")  # noqa: TRY004
+    return value
+
+
+Attributes = dict[str, Annotated[str | bool | int | float, BeforeValidator(_plain_value)]]
 Clock = Annotated[time, BeforeValidator(_time_of_text)]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 
@@ -156,7 +163,7 @@ class DeviceSpec(Spec):
     code: Code
     profile: str
     dev_eui: DevEui | None = None
-    attributes: dict[str, str | bool | int | float] = {}
+    attributes: Attributes = {}
 
 
 class AssetSpec(Spec):
@@ -169,7 +176,7 @@ class AssetSpec(Spec):
     area: Code | None = None
     building: Code | None = None
     parent: Code | None = None
-    attributes: dict[str, str | bool | int | float] = {}
+    attributes: Attributes = {}
     device: DeviceSpec | None = None
 
 

@@ -1,0 +1,125 @@
+"""What attributes of assets and devices may say: what rules and profiles read, descriptions, notes. Pure."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeGuard
+
+from clerestory.community.mistakes import Path, nearest
+from config.profiles import FillFrom
+
+Value = str | bool | int | float
+Found = tuple[Path, object, str]
+"""A mistake before it has its line: path, value, and what would be right."""
+
+NOTE = "note_"
+_SHOWN = {"number": "a number", "boolean": "true or false", "text": "text; write it in quotes"}
+
+
+class Limits(Protocol):
+    """An attribute of any origin: one that rule files declare, or one of `DESCRIPTIVE`."""
+
+    @property
+    def type(self) -> Literal["number", "boolean", "text"]: ...
+    @property
+    def minimum(self) -> float | None: ...
+    @property
+    def maximum(self) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An attribute that no rule reads: it describes the asset, or its device is converted by it."""
+
+    type: Literal["number", "boolean", "text"]
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+DESCRIPTIVE: Mapping[str, Mapping[str, Limits]] = {
+    "elevator": {
+        "registration_code": Described("text"),
+        "floors": Described("number", 2, 200),
+        "rated_load_kg": Described("number", 50, 20_000),
+        "rated_speed_m_s": Described("number", 0.25, 20),
+    },
+    "bin": {
+        "volume_l": Described("number", 1, 50_000),
+        "empty_distance_mm": Described("number", 0, 20_000),
+        "full_distance_mm": Described("number", 0, 20_000),
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The attributes of an asset and of its device, each with the path where it is written."""
+
+    at: Path
+    asset: Mapping[str, Value]
+    device_at: Path
+    device: Mapping[str, Value]
+
+    def each(self) -> Iterator[tuple[Path, str, Value]]:
+        """Every attribute with its path and name."""
+        yield from (((*self.at, name), name, value) for name, value in self.asset.items())
+        yield from (((*self.device_at, name), name, value) for name, value in self.device.items())
+
+    def place(self, name: str) -> Path:
+        """Where the value that holds is written, or would be: the device's goes before the asset's."""
+        return (*(self.device_at if name in self.device else self.at), name)
+
+    def get(self, name: str) -> Value | None:
+        return self.device.get(name, self.asset.get(name))
+
+
+def wrong_attributes(
+    written: Written, asset_class: str, of_rules: Mapping[str, Limits] | None
+) -> Iterator[Found]:
+    """Give every attribute that nothing knows or that has no value of its type and range."""
+    known = {**DESCRIPTIVE.get(asset_class, {}), **(of_rules or {})}
+    for path, name, value in written.each():
+        limits = known.get(name)
+        if isinstance(value, float) and not math.isfinite(value):
+            yield path, value, "should be a finite number"
+        elif limits is not None:
+            if not _fits(value, limits):
+                yield path, value, f"should be {_shown(limits)}"
+        elif not name.removeprefix(NOTE) or not name.startswith(NOTE):
+            right = f"is no attribute of {asset_class}; {nearest(name, known)}"
+            yield path, value, f"{right} (what only people read is called {NOTE}…)"
+
+
+def wrong_fill(written: Written, fill: FillFrom, *, needed: bool) -> Iterator[Found]:
+    """Give what keeps a distance from being a fill level. Where none is `needed`, both may be missing."""
+    names = (fill.empty_attribute, fill.full_attribute)
+    empty, full = (written.get(name) for name in names)
+    if needed or (empty is None) != (full is None):
+        for name, value in zip(names, (empty, full), strict=True):
+            if value is None:
+                right = "is missing: a distance becomes a fill level only between empty and full, in mm"
+                yield written.place(name), None, right
+    if _is_number(empty) and _is_number(full) and empty <= full:
+        path = written.place(fill.full_attribute)
+        yield path, full, f"should be below {fill.empty_attribute}, here {empty}: a fuller bin is nearer"
+
+
+def _fits(value: Value, limits: Limits) -> bool:
+    if limits.type == "number":
+        low = -math.inf if limits.minimum is None else limits.minimum
+        high = math.inf if limits.maximum is None else limits.maximum
+        return _is_number(value) and low <= value <= high
+    return isinstance(value, bool if limits.type == "boolean" else str)
+
+
+def _is_number(value: Value | None) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(limits: Limits) -> str:
+    shown, low, high = _SHOWN[limits.type], limits.minimum, limits.maximum
+    if low is not None and high is not None:
+        return f"{shown} from {low:g} to {high:g}"
+    if low is not None:
+        return f"{shown}, {low:g} or more"
+    return shown if high is None else f"{shown}, {high:g} or less"
