@@ -1,5 +1,6 @@
 """What every answer and every change has to pass: headers, roles, body size, CSRF."""
 
+import codecs
 import ipaddress
 import secrets
 from collections.abc import Mapping
@@ -78,11 +79,18 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _form(request: web.Request) -> Mapping[str, object]:
-    """Read a form whole; one that cannot be read is the sender's mistake."""
+    """Read a form whole; one that cannot be read, or is not UTF-8, is the sender's mistake."""
     try:
-        return await request.post()
-    except (ValueError, LookupError, BadHttpMessage, AssertionError) as error:
+        if codecs.lookup(request.charset or "utf-8").name != "utf-8":
+            raise Refusal(400)
+        form = await request.post()
+        for name, value in form.items():
+            # The parts of a form may name an encoding of their own; what no database takes ends here.
+            name.encode()
+            (value.filename if isinstance(value, web.FileField) else str(value)).encode()
+    except (ValueError, LookupError, RuntimeError, BadHttpMessage, AssertionError) as error:
         raise Refusal(400) from error
+    return form
 
 
 def _check(request: web.Request, form: Mapping[str, object] | None) -> None:

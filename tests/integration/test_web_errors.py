@@ -178,3 +178,36 @@ async def test_a_broken_form_is_refused_and_not_a_failure(
         await browser.get("/sign-in")
         async with browser.client.post("/sign-in", data=body, headers={"Content-Type": kind}) as response:
             assert response.status in {400, 403, 413}
+
+
+def _parts(*parts: bytes) -> bytes:
+    return (
+        b"".join(b"--x\r\nContent-Disposition: form-data; name=" + part + b"\r\n" for part in parts)
+        + b"--x--\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (rb"login=\ud800&password=x", "application/x-www-form-urlencoded; charset=raw_unicode_escape"),
+        (rb"csrf=\ud800", "application/x-www-form-urlencoded; charset=unicode_escape"),
+        (b"login=x&password=x", "application/x-www-form-urlencoded; charset=gbk"),
+        (b"login=x&password=x", "application/x-www-form-urlencoded; charset=rot13"),
+        (
+            _parts(b'"login"\r\nContent-Type: text/plain; charset=raw_unicode_escape\r\n\r\n\\ud800'),
+            "multipart/form-data; boundary=x",
+        ),
+        (
+            _parts(b'"_charset_"\r\n\r\nraw_unicode_escape', b'"login"\r\n\r\n\\ud800'),
+            "multipart/form-data; boundary=x",
+        ),
+        (_parts(b'"_charset_"\r\n\r\n' + b"x" * 40), "multipart/form-data; boundary=x"),
+    ],
+)
+async def test_a_form_that_is_not_utf_8_is_refused(server: BaseTestServer, body: bytes, kind: str) -> None:
+    async with Browser(server) as browser:
+        await browser.get("/sign-in")
+        headers = {"Content-Type": kind, "X-CSRF-Token": browser.csrf}
+        async with browser.client.post("/sign-in", data=body, headers=headers) as response:
+            assert response.status == 400
