@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from psycopg import AsyncConnection, Error
+from psycopg import AsyncConnection, DataError, Error, InterfaceError, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
 from billing import kiosk
+from billing.kiosk import PaymentTakenMeanwhile
 from config.clock import Clock
 from config.vocabulary import load_vocabulary
 from dispatch.alarms import follow
@@ -27,8 +28,7 @@ from rules.book import RuleBook
 from storage import telemetry
 from storage.notify import notify
 
-# SQLSTATE classes that speak about what was written: bad data, a broken constraint, a limit. Trying the same
-# again is in vain, so the message at fault is found and set aside.
+# SQLSTATE classes that speak about what was written: bad data, a broken constraint, a limit.
 AT_FAULT = ("22", "23", "54")
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,23 @@ class UnknownLetter(LookupError):
         self.letter_id = letter_id
 
 
-def is_message_at_fault(error: Error) -> bool:
-    """Say whether the database refused what was written, rather than being unwell itself."""
-    return error.sqlstate is not None and error.sqlstate[:2] in AT_FAULT
+def is_message_at_fault(error: Exception) -> bool:
+    """Say whether the database, or its client, refused what was written."""
+    if not isinstance(error, Error):
+        return False
+    if error.sqlstate is None:
+        return isinstance(error, DataError)  # psycopg could not even send it
+    return error.sqlstate[:2] in AT_FAULT
+
+
+def is_worth_another_try(error: Exception) -> bool:
+    """Say whether the same batch may be taken later: the database is unwell, or another was faster.
+
+    Anything else would come again for ever: the message that it comes from is found and set aside.
+    """
+    if isinstance(error, OperationalError | InterfaceError):
+        return not is_message_at_fault(error)
+    return isinstance(error, PaymentTakenMeanwhile)
 
 
 @dataclass(slots=True)
@@ -89,15 +103,15 @@ class Ingest:
     async def take(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         """Commit a batch and say what became of each message.
 
-        Raises psycopg's errors where the database is unwell; nothing of the batch is kept then, and taking it
-        again does no harm, even if the COMMIT had happened and only its answer was lost.
+        Raises what `is_worth_another_try`; nothing of the batch is kept then, and taking it again does no
+        harm, even if the COMMIT had happened and only its answer was lost.
         """
         await self._number_signals()
         try:
             async with self._pool.connection() as conn:
                 return await self._take_in(conn, deliveries)
-        except Error as error:
-            if not is_message_at_fault(error):
+        except Exception as error:
+            if is_worth_another_try(error):
                 raise
         async with self._pool.connection() as conn:
             return await self._find_fault(conn, deliveries)
@@ -134,16 +148,17 @@ class Ingest:
         return outcomes
 
     async def _find_fault(self, conn: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome]:
-        """Halve the batch until the message that the database refuses is alone; it becomes a dead letter."""
+        """Halve the batch until the message that cannot be taken is alone; it becomes a dead letter."""
         try:
             async with conn.transaction():
-                return await self._take_in(conn, deliveries)
-        except Error as error:
-            if not is_message_at_fault(error):
+                outcomes = await self._take_in(conn, deliveries)
+                await store.check_promises(conn)
+                return outcomes
+        except Exception as error:
+            if is_worth_another_try(error):
                 raise
             if len(deliveries) == 1:
-                said = f"{error.sqlstate}: {error.diag.message_primary or error}"
-                why = Refusal("refused_by_database", said)
+                why = _fault(error)
                 batch = _Batch()
                 batch.refuse(deliveries[0], why)
                 await self._keep(conn, batch.letters)
@@ -229,6 +244,15 @@ def _refusal(error: Exception) -> Refusal:
     if isinstance(error, Refused):
         return Refusal(error.reason, error.detail)
     log.error("a message could not be read; it waits as a dead letter", exc_info=error)
+    return Refusal("our_fault", f"{type(error).__name__}: {shown(str(error))}")
+
+
+def _fault(error: Exception) -> Refusal:
+    """Say why a message that was understood cannot be taken."""
+    if isinstance(error, Error) and is_message_at_fault(error):
+        said = shown(error.diag.message_primary or str(error))
+        return Refusal("refused_by_database", f"{error.sqlstate}: {said}" if error.sqlstate else said)
+    log.error("a message could not be taken; it waits as a dead letter", exc_info=error)
     return Refusal("our_fault", f"{type(error).__name__}: {shown(str(error))}")
 
 

@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from psycopg import OperationalError
-
-from clerestory.ingest import Ingest, Outcome, is_message_at_fault
+from clerestory.ingest import Ingest, Outcome, is_worth_another_try
 from clerestory.site import Site
 from config.profiles import load_profiles
 from gateway.client_id import client_id
@@ -56,10 +54,10 @@ class Pipeline:
         while True:
             try:
                 return await self._ingest.take(batch)
-            except OperationalError as error:
-                if is_message_at_fault(error):
+            except Exception as error:
+                if not is_worth_another_try(error):
                     raise
-                log.warning("the database refused a batch, trying again in %.2f s: %s", pause, error)
+                log.warning("a batch was not committed, trying again in %.2f s: %s", pause, error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 

@@ -62,7 +62,7 @@ REASONS: Final[dict[Reason, Text]] = {
     "undecodable": Text(zh="解码失败", en="The payload does not decode"),
     "refused_by_database": Text(zh="数据库拒绝了这条消息", en="The database refused the message"),
     "our_fault": Text(
-        zh="本系统解读时出错，升级后请重试", en="We failed at reading it; retry it after an upgrade"
+        zh="本系统处理时出错，升级后请重试", en="We failed at taking it; retry it after an upgrade"
     ),
 }
 

@@ -71,6 +71,12 @@ async def registry_version(conn: AsyncConnection) -> int:
         return int(await cursor.fetchone() or 0)
 
 
+async def check_promises(conn: AsyncConnection) -> None:
+    """Check now what the schema checks at COMMIT only, while it is still known whose fault it is."""
+    await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    await conn.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
 async def devices_by_code(conn: AsyncConnection, names: Collection[tuple[str, str]]) -> list[DeviceRow]:
     """Look devices up by community code and device code."""
     async with conn.cursor(row_factory=class_row(DeviceRow)) as cursor:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from psycopg import AsyncConnection, errors
-from psycopg_pool import AsyncConnectionPool
+from psycopg import AsyncConnection, DataError, InterfaceError, errors
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from clerestory.ingest import Ingest, Outcome, UnknownLetter
+from billing.kiosk import PaymentTakenMeanwhile
+from clerestory.ingest import Ingest, Outcome, UnknownLetter, is_worth_another_try
 from gateway import store
 from gateway.delivery import Delivery
 from tests.integration.gateway_world import count, make_ingest, make_world, one, said, up
@@ -23,6 +24,11 @@ def ingest(pool: AsyncConnectionPool, clock: ManualClock) -> Ingest:
 
 def reasons(outcomes: Sequence[Outcome]) -> list[str | None]:
     return [None if outcome is None else outcome.reason for outcome in outcomes]
+
+
+def entrapment(code: str) -> Delivery:
+    event = {"v": 1, "ts": START.isoformat(), "events": [{"code": "passenger_entrapment"}]}
+    return said(f"clerestory/court/{code}/up", json.dumps(event))
 
 
 async def readings(conn: AsyncConnection) -> list[tuple[str, str, float]]:
@@ -187,13 +193,62 @@ async def test_what_the_database_refuses_is_set_aside_alone(conn: AsyncConnectio
     assert await count(conn, "reading") == 19
 
 
-async def test_a_fault_of_ours_is_nobodys_dead_letter(conn: AsyncConnection, ingest: Ingest) -> None:
+async def test_a_fault_of_ours_sets_aside_only_what_meets_it(
+    conn: AsyncConnection, ingest: Ingest, caplog: pytest.LogCaptureFixture
+) -> None:
     await make_world(conn)
     await conn.execute("ALTER TABLE event RENAME TO mislaid")
-    event = {"v": 1, "ts": START.isoformat(), "events": [{"code": "door_close_fault"}]}
-    with pytest.raises(errors.UndefinedTable):
-        await ingest.take([said("clerestory/court/lift-1/up", json.dumps(event)), Delivery("x", b"", START)])
-    assert await count(conn, "dead_letter") == 0
+    outcomes = await ingest.take([entrapment("lift-1"), up("bin-1", fill_percent=5)])
+    assert reasons(outcomes) == ["our_fault", None]
+    assert await count(conn, "reading") == 1
+    [record] = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert record.exc_info is not None
+    assert record.exc_info[0] is errors.UndefinedTable
+    [letter] = await store.letters(conn, resolved=False, reason="our_fault", topic=None, limit=9)
+    await conn.execute("ALTER TABLE mislaid RENAME TO event")
+    assert await ingest.retry(letter.id) is None
+    assert await count(conn, "event") == 1
+
+
+async def test_what_only_the_commit_would_refuse_is_set_aside_alone(
+    conn: AsyncConnection, ingest: Ingest
+) -> None:
+    await make_world(conn, bins=5)
+    await conn.execute(
+        """
+        CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NEW.online = false THEN RAISE EXCEPTION 'a promise is broken'; END IF;
+            RETURN NEW;
+        END $$;
+        CREATE CONSTRAINT TRIGGER broken AFTER UPDATE ON device_state
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION broken()
+        """
+    )
+    batch = [up(f"bin-{number}", fill_percent=number) for number in range(1, 5)]
+    batch.insert(2, said("clerestory/court/bin-5/status", "offline"))
+    outcomes = await ingest.take(batch)
+    assert reasons(outcomes) == [None, None, "our_fault", None, None]
+    assert await count(conn, "reading") == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (errors.DeadlockDetected(), True),
+        (errors.AdminShutdown(), True),
+        (InterfaceError("the connection is closed"), True),
+        (PoolTimeout("couldn't get a connection"), True),
+        (PaymentTakenMeanwhile("wechat", "T1"), True),
+        (DataError("integer out of range"), False),
+        (errors.CheckViolation(), False),
+        (errors.ProgramLimitExceeded(), False),
+        (errors.RaiseException(), False),
+        (KeyError("floor"), False),
+    ],
+)
+def test_what_is_worth_another_try(error: Exception, *, again: bool) -> None:
+    assert is_worth_another_try(error) is again
 
 
 async def test_what_we_fail_at_reading_is_set_aside_alone(
