@@ -1,10 +1,11 @@
 """What time does to orders: offers run out, deadlines pass, the ladder is climbed, somebody else is asked."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, InterfaceError, OperationalError
 
 from config.text import Text
 from dispatch import escalation, lifecycle, notices
@@ -15,8 +16,12 @@ from dispatch.policy import Policy, shipped_policy
 from dispatch.status import WAITING
 from dispatch.store import offers, orders
 from dispatch.store.offers import Offer
+from dispatch.store.setbacks import put_off
 
 BATCH = 100
+SETBACK = timedelta(minutes=3)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -38,17 +43,43 @@ async def sweep(
 
     Two sweepers share the work: each order is locked by one of them, the other skips it. Every order taken
     gets its next time, so nothing waits for ever and nothing is looked at in a loop.
+
+    An order that we fail at keeps no other from its technician: it is put off for a few minutes, and the
+    mistake is told to whoever reads the log.
     """
     rules = policy or shipped_policy()
     due = await orders.claim_due(conn, now, limit)
     if due:
-        taken = _Taken({order.id: order for order in due})
-        await _expire(conn, taken, now)
-        await _close(conn, taken, now, rules)
-        await _offer(conn, taken, now, rules)
-        for order_id in taken.orders:
-            await _look(conn, taken, order_id, now, rules)
+        await _look_after(conn, due, now, rules)
     return await orders.next_due(conn)
+
+
+async def _look_after(conn: AsyncConnection, due: Sequence[Order], now: datetime, policy: Policy) -> None:
+    """Take these orders together, which is fastest, or where that fails one by one."""
+    try:
+        async with conn.transaction():
+            await _take(conn, due, now, policy)
+    except Exception as error:
+        if isinstance(error, OperationalError | InterfaceError):
+            raise  # the database is unwell: that is no order's fault
+        if len(due) == 1:
+            [order] = due
+            log.exception("order %s could not be looked after; again in %s", order.number, SETBACK)
+            await put_off(conn, [order.id], now + SETBACK)
+            return
+    else:
+        return
+    for order in due:
+        await _look_after(conn, [order], now, policy)
+
+
+async def _take(conn: AsyncConnection, due: Sequence[Order], now: datetime, policy: Policy) -> None:
+    taken = _Taken({order.id: order for order in due})
+    await _expire(conn, taken, now)
+    await _close(conn, taken, now, policy)
+    await _offer(conn, taken, now, policy)
+    for order_id in taken.orders:
+        await _look(conn, taken, order_id, now, policy)
 
 
 async def _expire(conn: AsyncConnection, taken: _Taken, now: datetime) -> None:
