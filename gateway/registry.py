@@ -16,7 +16,7 @@ from gateway.refusals import Refusal, Refused, shown
 from gateway.signals import Device
 from gateway.store import DeviceRow
 
-MOST_REMEMBERED = 200_000  # names, also of devices that are not there
+MOST_STRANGERS = 1_000  # names of devices that are not there; a batch may bring more, the next forgets them
 
 Name = tuple[str, str]
 """A community code and a device code, or "" and a DevEUI."""
@@ -29,17 +29,26 @@ class Registry:
     profiles: Profiles
     _version: int = -1
     _known: dict[Name, Known | Refusal] = field(default_factory=dict)
+    _strangers: dict[Name, Refusal] = field(default_factory=dict)
 
     async def refresh(self, conn: AsyncConnection) -> None:
         """Forget everything if the registry changed; call at the start of each transaction."""
         version = await store.registry_version(conn)
-        if version != self._version or len(self._known) > MOST_REMEMBERED:
+        if version != self._version:
             self._known.clear()
+            self._strangers.clear()
             self._version = version
+        if len(self._strangers) > MOST_STRANGERS:
+            self._strangers.clear()
+
+    @property
+    def remembers(self) -> int:
+        """How many names it remembers, of devices and of strangers."""
+        return len(self._known) + len(self._strangers)
 
     def missing(self, names: Collection[Name]) -> set[Name]:
         """Give those names that nobody has looked for yet."""
-        return {name for name in names if name not in self._known}
+        return {name for name in names if name not in self._known and name not in self._strangers}
 
     async def learn(self, conn: AsyncConnection, names: Collection[Name]) -> None:
         """Look names up, and remember also those that are not there."""
@@ -55,13 +64,13 @@ class Registry:
             for row in await store.devices_by_eui(conn, euis):
                 self._known["", row.dev_eui or ""] = self._compile(row)
             for _, eui in self.missing({("", eui) for eui in euis}):
-                self._known["", eui] = Refusal(
+                self._strangers["", eui] = Refusal(
                     "unknown_device", f"no device has DevEUI {eui}; add it to its community and retry"
                 )
 
     def find(self, name: Name) -> Known:
         """Give a device that was looked up before, or refuse it."""
-        found = self._known[name]
+        found = self._known.get(name) or self._strangers[name]
         if isinstance(found, Refusal):
             raise Refused(*found)
         return found
@@ -88,7 +97,7 @@ class Registry:
         communities = await store.communities_among(conn, {name[0] for name in strangers})
         homes = await store.homes_of(conn, {name[1] for name in strangers})
         for community, code in strangers:
-            self._known[community, code] = _stranger(community, code, communities, homes)
+            self._strangers[community, code] = _stranger(community, code, communities, homes)
 
 
 def _stranger(community: str, code: str, communities: set[str], homes: dict[str, str]) -> Refusal:

@@ -18,6 +18,8 @@ SUBSCRIPTIONS = (
     "v3/+/devices/+/up",
 )
 
+LONGEST_TOPIC = 300  # bytes; a topic may have 65,535, and we remember topics
+
 _NATIVE = re.compile(r"clerestory/([^/]+)/([^/]+)/(up|status|pay|ask)")
 _CHIRPSTACK = re.compile(r"application/[^/]+/device/([0-9A-Fa-f]{16})/event/up")
 _THINGS_STACK = re.compile(r"v3/[^/]+/devices/([^/]+)/up")
@@ -33,9 +35,17 @@ class Route:
     speaker: str
 
 
-@lru_cache(maxsize=65_536)
 def route(topic: str) -> Route:
     """Read a topic, or refuse it."""
+    if len(topic) > LONGEST_TOPIC or len(topic.encode()) > LONGEST_TOPIC:
+        raise Refused(
+            "bad_topic", f"topic {shown(topic)!r} is over {LONGEST_TOPIC} bytes; right would be at most that"
+        )
+    return _route(topic)
+
+
+@lru_cache(maxsize=65_536)
+def _route(topic: str) -> Route:
     if native := _NATIVE.fullmatch(topic):
         community, speaker, kind = native.groups()
         return Route(_KINDS[kind], community, speaker)

@@ -11,9 +11,12 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from billing.kiosk import PaymentTakenMeanwhile
 from clerestory.ingest import Ingest, Outcome, UnknownLetter, is_worth_another_try
+from config.profiles import load_profiles
 from gateway import store
 from gateway.delivery import Delivery
-from tests.integration.gateway_world import count, make_ingest, make_world, one, said, up
+from gateway.registry import Registry
+from rules.book import load_rulebook
+from tests.integration.gateway_world import WINDOW, count, make_ingest, make_world, one, said, up
 from tests.manual_clock import START, ManualClock
 
 
@@ -85,6 +88,7 @@ async def test_a_lorawan_uplink_becomes_fill(conn: AsyncConnection, ingest: Inge
     ("topic", "payload", "reason", "named"),
     [
         ("clerestory/court/bin-1", b"{}", "bad_topic", "clerestory/court/bin-1"),
+        (f"clerestory/court/{'院' * 100}/up", b"{}", "bad_topic", "300 bytes"),
         ("clerestory/nowhere/bin-1/up", b"{}", "unknown_community", "nowhere"),
         ("clerestory/court/bin-9/up", b"{}", "unknown_device", "bin-9"),
         ("clerestory/tower/bin-1/up", b"{}", "foreign_community", "court"),
@@ -208,6 +212,23 @@ async def test_a_fault_of_ours_sets_aside_only_what_meets_it(
     await conn.execute("ALTER TABLE mislaid RENAME TO event")
     assert await ingest.retry(letter.id) is None
     assert await count(conn, "event") == 1
+
+
+async def test_a_flood_of_unknown_names_is_soon_forgotten(
+    conn: AsyncConnection, pool: AsyncConnectionPool, clock: ManualClock
+) -> None:
+    await make_world(conn)
+    registry = Registry(load_profiles())
+    ingest = Ingest(pool, registry, load_rulebook(), WINDOW, clock)
+    for flood in range(3):
+        batch = [said(f"clerestory/court/flood-{flood}-{number}/up", "{}") for number in range(1_100)]
+        assert set(reasons(await ingest.take([up("bin-1", fill_percent=5), *batch]))) == {
+            None,
+            "unknown_device",
+        }
+    bin_1 = ("court", "bin-1")
+    assert registry.remembers == 1_101
+    assert registry.missing([bin_1, ("court", "flood-0-1")]) == {("court", "flood-0-1")}
 
 
 async def test_what_only_the_commit_would_refuse_is_set_aside_alone(
