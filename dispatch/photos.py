@@ -1,6 +1,5 @@
 """Photos of the work: verified, turned upright, stripped of location, made small."""
 
-import asyncio
 import hashlib
 import struct
 from dataclasses import dataclass
@@ -42,8 +41,12 @@ class Prepared:
     content: bytes
 
 
-def prepare(content: bytes, limits: PhotoLimits) -> Prepared:
-    """Check a photo and make it small. Pure, but slow: run it beside the event loop."""
+def prepare(content: bytes, limits: PhotoLimits | None = None) -> Prepared:
+    """Check a photo and make it small. Pure, but slow: run it beside the event loop. May raise BadPhoto.
+
+    Do it before taking a connection, which others would have to wait for meanwhile.
+    """
+    limits = limits or shipped_policy().photos
     if len(content) > limits.largest_bytes:
         size, most = len(content) // 1_000_000, limits.largest_bytes // 1_000_000
         raise BadPhoto(
@@ -75,13 +78,12 @@ async def add(
     conn: AsyncConnection,
     order_id: int,
     by: By,
-    content: bytes,
+    photo: Prepared,
     now: datetime,
     policy: Policy | None = None,
 ) -> str:
     """Keep a photo with the order; its sha256. The same photo twice is kept once. May raise BadPhoto."""
     limits = (policy or shipped_policy()).photos
-    photo = await asyncio.to_thread(prepare, content, limits)
     async with conn.transaction():
         order = await orders.lock(conn, order_id)
         if order is None:

@@ -258,7 +258,7 @@ async def in_progress(conn: AsyncConnection, scene: Scene, now: datetime) -> Non
     wang = scene.town.by("wang")
     await moves.set_off(conn, order_id, wang, start + 2 * MINUTE)
     await moves.arrive(conn, order_id, wang, start + 15 * MINUTE)
-    await photos.add(conn, order_id, wang, picture("#8aa37b"), start + 20 * MINUTE)
+    await photos.add(conn, order_id, wang, photos.prepare(picture("#8aa37b")), start + 20 * MINUTE)
 
 
 async def on_hold(conn: AsyncConnection, scene: Scene, now: datetime) -> None:

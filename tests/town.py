@@ -342,7 +342,7 @@ async def begin_work(
         await moves.set_off(conn, order_id, by, at)
         await moves.arrive(conn, order_id, by, at)
         if photo is not None:
-            await photos.add(conn, order_id, by, photo, at)
+            await photos.add(conn, order_id, by, photos.prepare(photo), at)
     return order_id
 
 

@@ -15,7 +15,9 @@ To add a room of pages write `web/ROOM.py` with `routes() -> list[web.RouteDef]`
 - A new route belongs into the matrix of tests/integration/test_web_access.py.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
+from typing import Final
 
 from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
@@ -47,6 +49,8 @@ from web.passwords import Passwords
 from web.security import add_headers, guard
 from web.session import cookies, sessions
 from web.templating import STATIC_DIR, load_templates
+
+PHOTOS_AT_ONCE: Final = 2
 
 
 def rooms() -> list[web.RouteDef]:
@@ -91,6 +95,7 @@ def create_app(
         hub=LiveHub(pool, listen),
         book=book or load_rulebook(),
         passwords=passwords or Passwords(),
+        darkroom=asyncio.Semaphore(PHOTOS_AT_ONCE),
         secure=public_url.startswith("https://"),
         behind_proxy=behind_proxy,
         desk_phone=desk_phone,

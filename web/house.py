@@ -1,5 +1,6 @@
 """What every handler may use: the pool, the clock, the templates, the live hub."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from web.templating import Templates
 class House:
     """The parts of one web process. `secure` says that people reach us by https.
 
+    `darkroom` is entered to make a photo small, which takes much memory and a whole core, so few fit in.
     `desk_phone` is the number technicians tap to call the desk; empty where none is set.
     """
 
@@ -28,6 +30,7 @@ class House:
     hub: LiveHub
     book: RuleBook
     passwords: Passwords
+    darkroom: asyncio.Semaphore
     secure: bool
     behind_proxy: bool
     desk_phone: str

@@ -1,5 +1,6 @@
 """Finishing a job: photos, the checklist, a look at what will be recorded, and the confirmation."""
 
+import asyncio
 from datetime import datetime
 from typing import Final
 
@@ -11,12 +12,12 @@ from dispatch import photos, records
 from dispatch.people import By
 from dispatch.policy import shipped_policy
 from dispatch.records import Completion
-from dispatch.refusals import BadField, ChecklistIncomplete, DispatchRefusal
+from dispatch.refusals import BadField, BadPhoto, ChecklistIncomplete, DispatchRefusal
 from dispatch.store import JobCard, job_card
 from web.access import require
 from web.errors import Refusal
 from web.finish import FinishForm, complete_form, read_form, review_lines
-from web.house import house_of, now_of
+from web.house import House, house_of, now_of
 from web.i18n import language_of
 from web.render import page
 from web.taps import fresh, go, tap_of
@@ -44,11 +45,16 @@ async def add_photo(request: web.Request) -> web.StreamResponse:
     content = sent.file.read() if isinstance(sent, web.FileField) else b""
     staff_id, now = staff_of(request), now_of(request)
     by = tap_of(request, form, staff_id=staff_id)
-    async with house_of(request).pool.connection() as conn:
+    house = house_of(request)
+    async with house.pool.connection() as conn:
         stand = await standing_or_404(conn, request, staff_id)
+    photo = await _made_small(house, content)
+    async with house.pool.connection() as conn:
         try:
+            if isinstance(photo, BadPhoto):
+                raise photo
             async with conn.transaction():
-                await photos.add(conn, stand.order_id, by, content, now)
+                await photos.add(conn, stand.order_id, by, photo, now)
         except DispatchRefusal as refusal:
             if "HX-Request" in request.headers:
                 return web.Response(text=refusal.text[language_of(request)], status=422)
@@ -59,6 +65,15 @@ async def add_photo(request: web.Request) -> web.StreamResponse:
     if card is None:
         return gone(request, stand)
     return page(request, "work/_photos.html", {"card": card})
+
+
+async def _made_small(house: House, content: bytes) -> photos.Prepared | BadPhoto:
+    """Make a photo small, or give what is wrong with it. It takes a while, so nobody's connection waits."""
+    async with house.darkroom:
+        try:
+            return await asyncio.to_thread(photos.prepare, content)
+        except BadPhoto as bad:
+            return bad
 
 
 @require("technician")

@@ -58,7 +58,7 @@ async def at_work(conn: AsyncConnection, world: World) -> int:
 
 async def test_completing_writes_the_record(conn: AsyncConnection, world: World) -> None:
     order = await at_work(conn, world)
-    sha = await photos.add(conn, order, world.by("li"), picture(), MORNING + 30 * MINUTE)
+    sha = await photos.add(conn, order, world.by("li"), photos.prepare(picture()), MORNING + 30 * MINUTE)
     done = await complete(conn, order, world.by("li", "tap-9"), GOOD, MORNING + HOUR)
     again = await complete(conn, order, world.by("li", "tap-9"), GOOD, MORNING + HOUR)
     assert again == Completed(order, done.record_id, repeated=True)
@@ -182,7 +182,7 @@ async def test_tampering_is_found_and_named(
     for number in range(3):
         order = await at_work(conn, world)
         if number == 0:
-            await photos.add(conn, order, world.by("li"), picture(), MORNING + HOUR)
+            await photos.add(conn, order, world.by("li"), photos.prepare(picture()), MORNING + HOUR)
         await complete(conn, order, world.by("li"), GOOD, MORNING + HOUR)
     with pytest.raises(psycopg.errors.RestrictViolation):
         await conn.execute("UPDATE maintenance_record SET kind = 'cleaning'")
@@ -219,8 +219,10 @@ async def test_photos_are_upright_small_and_bare(conn: AsyncConnection, world: W
     exif = Image.Exif()
     exif[0x0112] = 6  # taken on its side
     exif[0x010F] = "Maker"
-    sha = await photos.add(conn, order, world.by("li"), picture(exif=exif), MORNING + HOUR)
-    assert sha == await photos.add(conn, order, world.by("li"), picture(exif=exif), MORNING + HOUR)
+    sha = await photos.add(conn, order, world.by("li"), photos.prepare(picture(exif=exif)), MORNING + HOUR)
+    assert sha == await photos.add(
+        conn, order, world.by("li"), photos.prepare(picture(exif=exif)), MORNING + HOUR
+    )
     kept = await photo(conn, sha)
     assert kept is not None
     assert kept.order_ids == (order,)
@@ -244,20 +246,22 @@ async def test_photos_are_upright_small_and_bare(conn: AsyncConnection, world: W
         b"\x89PNG\r\n\x1a\n" + bytes(64),
     ],
 )
-async def test_hostile_files_are_refused(conn: AsyncConnection, world: World, content: bytes) -> None:
-    order = await at_work(conn, world)
+def test_hostile_files_are_refused(content: bytes) -> None:
     with pytest.raises(BadPhoto, match="not a readable JPEG, PNG or WebP photo"):
-        await photos.add(conn, order, world.by("li"), content, MORNING + HOUR)
+        photos.prepare(content)
 
 
-async def test_too_large_and_too_late_photos_are_refused(conn: AsyncConnection, world: World) -> None:
-    order = await at_work(conn, world)
+def test_too_large_photos_are_refused() -> None:
     bomb = BytesIO()
     Image.new("1", (20_000, 20_000)).save(bomb, "PNG")
     with pytest.raises(BadPhoto):
-        await photos.add(conn, order, world.by("li"), bomb.getvalue(), MORNING + HOUR)
+        photos.prepare(bomb.getvalue())
     with pytest.raises(BadPhoto, match="MB at most"):
-        await photos.add(conn, order, world.by("li"), bytes(20_000_001), MORNING + HOUR)
+        photos.prepare(bytes(20_000_001))
+
+
+async def test_too_late_photos_are_refused(conn: AsyncConnection, world: World) -> None:
+    order = await at_work(conn, world)
     await complete(conn, order, world.by("li"), GOOD, MORNING + HOUR)
     with pytest.raises(IllegalMove):
-        await photos.add(conn, order, world.by("li"), picture((10, 10)), MORNING + HOUR)
+        await photos.add(conn, order, world.by("li"), photos.prepare(picture((10, 10))), MORNING + HOUR)

@@ -1,7 +1,9 @@
 """The technician's pages over real HTTP: the list, a job from offer to record, stale pages."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
@@ -10,11 +12,13 @@ from aiohttp.test_utils import BaseTestServer
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from storage.pool import open_pool
 from tests.integration.web_client import Browser, quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from tests.scene import MINUTE, Scene, one, stage
 from tests.town import picture
-from web.app import create_app
+from web.app import PHOTOS_AT_ONCE, create_app
+from web.house import HOUSE
 
 GOOD = {"check.doors": "yes", "check.door_gap_mm": "3,2", "labour_minutes": "45", "result": "fixed"}
 
@@ -265,6 +269,35 @@ async def test_photos_are_kept_shown_and_refused(
         sha256 = found[0].rpartition("/")[2]
         assert (await zhao.get(f"/work/{scene.numbers['held']}/photos/{sha256}"))[0] == 404
     assert await one(conn, "SELECT count(*) FROM order_photo", {}) == 3
+
+
+async def test_photos_being_made_small_hold_no_connection(
+    database_url: str, scene: Scene, conn: AsyncConnection, clock: ManualClock
+) -> None:
+    number = scene.numbers["working"]
+    async with open_pool(database_url, max_size=1) as pool:
+        app = create_app(pool, clock, passwords=quick_passwords())
+        async with server_of(app) as server, Browser(server) as wang, AsyncExitStack() as busy:
+            await wang.sign_in("wang")
+            darkroom = app[HOUSE].darkroom
+            for _ in range(PHOTOS_AT_ONCE):
+                await busy.enter_async_context(darkroom)
+            form = FormData({"csrf": wang.csrf, **tap()})
+            form.add_field("photo", picture("#335577"), filename="p.jpg", content_type="image/jpeg")
+            sent = asyncio.create_task(
+                wang.client.session.post(
+                    server.make_url(f"/work/{number}/photos"), data=form, allow_redirects=False
+                )
+            )
+            async with asyncio.timeout(10):
+                while "waiters" not in repr(darkroom):  # noqa: ASYNC110 - a semaphore tells nobody
+                    await asyncio.sleep(0)
+                assert (await wang.get(f"/work/{number}"))[0] == 200, "the only connection is free"
+            assert not sent.done()
+            await busy.aclose()
+            async with await sent as answer:
+                assert answer.status == 303
+    assert await one(conn, "SELECT count(*) FROM order_photo", {}) == 2
 
 
 async def test_nobody_else_sees_a_job(server: BaseTestServer, scene: Scene) -> None:
