@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+from clerestory.demo.secrets import demo_secrets
 from clerestory.failures import say_failures
 from clerestory.simulate.bins import bins_timeline, read_collections
 from clerestory.simulate.elevator import elevator_timeline, read_samples
@@ -25,6 +26,7 @@ from clerestory.simulate.target import (
     open_target,
     radios_for,
     renamed,
+    speaking,
 )
 from clerestory.simulate.timeline import RecordingUnreadable
 from clerestory.simulate.uplinks import assigned, publication, read_uplinks, retimed
@@ -32,7 +34,6 @@ from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
 from config.settings import Settings, load_settings
 from gateway.link import LinkFailed
-from gateway.publisher import Publisher
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,10 +111,10 @@ async def _bins(aim: Aim, file: Path, speed: float, day: datetime | None, *, reg
     collections = read_collections(file)
     first = day.replace(tzinfo=UTC) if day else None
     last = first + timedelta(days=1) if first else None
-    async with open_target(aim.settings, aim.clock, aim.community) as target:
-        names = await bins_for(target, collections, register=register)
-    reports = renamed(bins_timeline(collections, first=first, last=last), names)
-    async with Publisher(aim.mqtt) as publisher:
+    async with speaking(aim.mqtt) as publisher:
+        async with open_target(aim.settings, aim.clock, aim.community) as target:
+            names = await bins_for(target, collections, register=register)
+        reports = renamed(bins_timeline(collections, first=first, last=last), names)
         timed = compressed(reports, aim.clock.now(), speed)
         count = await play(publisher, aim.community, timed, aim.clock)
     click.echo(f"{count} messages of {len(names)} bins")
@@ -137,12 +138,12 @@ def elevator(
 
 async def _elevator(aim: Aim, file: Path, speed: float, device: str | None, window: float) -> None:
     samples = read_samples(file)
-    if device is None:
-        async with open_target(aim.settings, aim.clock, aim.community) as target:
-            device = await elevator_for(target)
-    start = aim.clock.now()
-    reports = elevator_timeline(samples, device, start, timedelta(seconds=window))
-    async with Publisher(aim.mqtt) as publisher:
+    async with speaking(aim.mqtt) as publisher:
+        if device is None:
+            async with open_target(aim.settings, aim.clock, aim.community) as target:
+                device = await elevator_for(target)
+        start = aim.clock.now()
+        reports = elevator_timeline(samples, device, start, timedelta(seconds=window))
         count = await play(publisher, aim.community, compressed(reports, start, speed), aim.clock)
     click.echo(f"{count} messages of {device}")
 
@@ -171,12 +172,12 @@ def uplinks(mqtt: str | None, community: str, folder: Path, *, as_recorded: bool
 
 async def _uplinks(aim: Aim, folder: Path, *, as_recorded: bool, as_radio: bool) -> None:
     recorded = read_uplinks(folder)
-    if not as_radio:
-        async with open_target(aim.settings, aim.clock, aim.community) as target:
-            recorded = list(assigned(recorded, await radios_for(target)))
-    if not as_recorded:
-        recorded = retimed(recorded, aim.clock.now())
-    async with Publisher(aim.mqtt) as publisher:
+    async with speaking(aim.mqtt) as publisher:
+        if not as_radio:
+            async with open_target(aim.settings, aim.clock, aim.community) as target:
+                recorded = list(assigned(recorded, await radios_for(target)))
+        if not as_recorded:
+            recorded = retimed(recorded, aim.clock.now())
         for uplink in recorded:
             out = publication(uplink)
             await publish(publisher, out.topic, out.payload)
@@ -185,7 +186,7 @@ async def _uplinks(aim: Aim, folder: Path, *, as_recorded: bool, as_radio: bool)
 
 @simulate.command("kiosk")
 @click.option("--kiosk", default="K1", show_default=True, help="Code of the kiosk.")
-@click.option("--key", type=READABLE, required=True, help="File with its private key: 32 bytes in base64.")
+@click.option("--key", type=READABLE, help="File with its private key: 32 bytes, base64; unset: the demo's.")
 @click.option("--unit", required=True, help="The unit whose newest unpaid bill is paid, e.g. B3-1602.")
 @click.option("--amount-fen", type=click.IntRange(min=1), help="Pay this much; unset: all that is unpaid.")
 @click.option("--method", type=click.Choice(["cash", "card", "wechat", "alipay"]), default="cash")
@@ -198,7 +199,7 @@ def kiosk(
     mqtt: str | None,
     community: str,
     kiosk: str,
-    key: Path,
+    key: Path | None,
     unit: str,
     amount_fen: int | None,
     method: str,
@@ -209,9 +210,13 @@ def kiosk(
 
 
 async def _kiosk(
-    aim: Aim, kiosk: str, key: Path, unit: str, amount_fen: int | None, method: str, repeat: int
+    aim: Aim, kiosk: str, key: Path | None, unit: str, amount_fen: int | None, method: str, repeat: int
 ) -> None:
-    identity = KioskIdentity(aim.community, kiosk, _private_key(await asyncio.to_thread(key.read_bytes), key))
+    if key is None:
+        private_key = _demo_key(aim.settings.data_dir, kiosk)
+    else:
+        private_key = _private_key(await asyncio.to_thread(key.read_bytes), key)
+    identity = KioskIdentity(aim.community, kiosk, private_key)
     async with SimulatedKiosk.connected(aim.mqtt, identity, aim.clock) as machine:
         bill = await machine.ask(unit=unit)
         click.echo(json.dumps(bill, ensure_ascii=False))
@@ -220,6 +225,17 @@ async def _kiosk(
         payment = machine.payment(bill, amount_fen, method)
         for _ in range(1 + repeat):
             click.echo(json.dumps(await machine.pay(payment), ensure_ascii=False))
+
+
+def _demo_key(directory: Path, kiosk: str) -> str:
+    kept = demo_secrets(directory)
+    if kept is None:
+        raise click.BadParameter(
+            f"is needed: {directory} holds no demo whose kiosks' keys are known", param_hint="--key"
+        )
+    if kiosk not in kept.kiosks:
+        raise click.BadParameter(f"{kiosk}: the demo has {', '.join(kept.kiosks)}", param_hint="--kiosk")
+    return kept.kiosks[kiosk]
 
 
 def _private_key(written: bytes, file: Path) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from billing.signing import generate_key_pair, key_pair_of
 
+FILE = "secrets.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
@@ -21,8 +23,7 @@ class Secrets:
 def keep_secrets(file: Path, kiosks: tuple[str, ...]) -> Secrets:
     """Read the secrets, or make them where there are none yet."""
     if file.exists():
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        return Secrets(kept["password"], kept["kiosks"])
+        return _read(file)
     made = Secrets(
         password=f"mingyue-{secrets.token_hex(3)}",
         kiosks={code: generate_key_pair().private_key for code in kiosks},
@@ -31,6 +32,26 @@ def keep_secrets(file: Path, kiosks: tuple[str, ...]) -> Secrets:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         json.dump({"password": made.password, "kiosks": made.kiosks}, out)
     return made
+
+
+def demo_secrets(directory: Path) -> Secrets | None:
+    """The secrets of the demo that lives in this data directory, or is below it; None without a demo."""
+    for place in (directory, directory / "demo"):
+        found = secrets_in(place)
+        if found is not None:
+            return found
+    return None
+
+
+def secrets_in(directory: Path) -> Secrets | None:
+    """The secrets of the demo whose own directory this is; None where it is not a demo's."""
+    file = directory / FILE
+    return _read(file) if file.exists() else None
+
+
+def _read(file: Path) -> Secrets:
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    return Secrets(kept["password"], kept["kiosks"])
 
 
 def public_key(private_key: str) -> str:

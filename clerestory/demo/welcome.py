@@ -30,6 +30,7 @@ async def welcome(site: Site, prepared: Prepared, secrets: Secrets, seconds: flo
         "    1. /desk   一分钟内垃圾桶满溢、倾倒 / within a minute a bin overflows, one tips over",
         f"    2. /work   以 {' 或 '.join(cleaners)} 接单并完成 / take the job and finish it",
         "    3. /bills  展开收费项，打开维保记录 / open a line of the bill, and the record behind it",
+        f"    4. clerestory simulate kiosk --unit {RESIDENT_UNIT}   缴费机付款 / pays it at a kiosk",
         "",
         f"  MQTT {site.mqtt_url}    数据 / data {site.settings.data_dir}",
         "  Ctrl-C 停止 / stops everything; 再次运行继续 / the next run continues.",

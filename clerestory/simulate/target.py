@@ -14,6 +14,8 @@ from clerestory.simulate.timeline import Report
 from clerestory.site import open_site
 from config.clock import Clock
 from config.settings import Settings
+from gateway.link import LinkFailed
+from gateway.publisher import Publisher
 from storage.notify import notify
 
 
@@ -44,6 +46,19 @@ def broker_url(settings: Settings, given: str | None) -> str:
         f"no broker is known: start `clerestory up` or `clerestory demo` on {settings.data_dir}, "
         "set CLERESTORY_MQTT_URL, or give --mqtt"
     )
+
+
+@asynccontextmanager
+async def speaking(url: str) -> AsyncIterator[Publisher]:
+    """A publisher whose broker has answered once: one that never did is not restarting, it is not there."""
+    async with Publisher(url) as publisher:
+        try:
+            await publisher.connect()
+        except LinkFailed as error:
+            raise NothingToSpeakFor(
+                f"{error}; start `clerestory up` or `clerestory demo`, or check --mqtt"
+            ) from error
+        yield publisher
 
 
 def site_settings(settings: Settings) -> Settings:
