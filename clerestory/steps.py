@@ -38,7 +38,10 @@ class Loop:
         self._word.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop; a database or broker that is away is tried again, ever less often."""
+        """Work until told to stop; a database or broker that is away is tried again, ever less often.
+
+        So is what fails by our own mistake: the other loops, which may have nothing to do with it, go on.
+        """
         pause = FIRST_PAUSE
         while not stop.is_set():
             self._word.clear()
@@ -47,6 +50,9 @@ class Loop:
                 pause, nap = FIRST_PAUSE, self._until(due)
             except (OperationalError, LinkFailed, OSError) as error:
                 log.warning("%s: trying again in %.1f s: %s", self.name, pause, str(error).strip())
+                nap, pause = pause, min(pause * 2, LONGEST_PAUSE)
+            except Exception:
+                log.exception("%s failed by our mistake; trying again in %.1f s", self.name, pause)
                 nap, pause = pause, min(pause * 2, LONGEST_PAUSE)
             await first_of(self._word.wait(), stop.wait(), seconds=nap)
 

@@ -1,4 +1,4 @@
-"""One order that we fail at keeps no other from its technician."""
+"""What we fail at, be it one order or one kind of work, keeps no other order from its technician."""
 
 import asyncio
 from datetime import datetime
@@ -93,6 +93,35 @@ async def test_the_worker_survives_a_failing_order(
         await until(put_off, "the failing order to be put off")
         good = await add_order(conn, world)
         await until(assigned, "another order to be assigned")
+        assert not running.done()
+    finally:
+        stop.set()
+        await asyncio.wait_for(running, 10)
+
+
+async def test_a_loop_that_fails_by_our_mistake_stops_no_other(
+    conn: AsyncConnection,
+    pool: AsyncConnectionPool,
+    database_url: str,
+    broker: Mosquitto,
+    world: World,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await conn.execute("ALTER TABLE plan RENAME TO mislaid")
+    site = Site(Settings(), ManualClock(MORNING), pool, database_url, broker.url)
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_worker(site, stop))
+
+    def failed() -> bool:
+        return any(record.getMessage().startswith("plans failed") for record in caplog.records)
+
+    async def assigned() -> bool:
+        return await status_of(conn, order) == "assigned"
+
+    try:
+        await until(failed, "the plans to fail")
+        order = await add_order(conn, world)
+        await until(assigned, "the order to be assigned")
         assert not running.done()
     finally:
         stop.set()
