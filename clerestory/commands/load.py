@@ -9,6 +9,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from clerestory.community.load import Changes, LoadReport, check_community, load_community
 from clerestory.community.mistakes import MistakesFound
+from clerestory.demo.prepare import COMMUNITY, keep_kiosk_keys
+from clerestory.demo.secrets import Secrets, secrets_in
 from clerestory.failures import say_failures
 from clerestory.site import open_site
 from config.clock import Clock, SystemClock
@@ -46,8 +48,13 @@ def load(file: Path, *, check: bool, dry_run: bool) -> None:
 
 
 async def _load(file: Path, clock: Clock, *, dry_run: bool) -> LoadReport:
-    async with open_site(load_settings(), clock, broker=False) as site:
-        return await load_into(site.pool, file, clock, book=site.book, dry_run=dry_run)
+    settings = load_settings()
+    secrets = None if settings.database_url else secrets_in(settings.data_dir)
+    async with open_site(settings, clock, broker=False) as site:
+        report = await load_into(site.pool, file, clock, book=site.book, dry_run=dry_run, secrets=secrets)
+    if secrets is not None and report.community == COMMUNITY:
+        click.echo(f"kiosks {', '.join(secrets.kiosks)} keep the demo's own keys")
+    return report
 
 
 async def load_into(
@@ -57,10 +64,16 @@ async def load_into(
     *,
     book: RuleBook | None = None,
     dry_run: bool = False,
+    secrets: Secrets | None = None,
 ) -> LoadReport:
-    """Load a file in one transaction of its own; a dry run rolls it back."""
+    """Load a file in one transaction of its own; a dry run rolls it back.
+
+    With a demo's secrets its kiosks keep the demo's own keys: those in the file are published.
+    """
     async with pool.connection() as conn, conn.transaction() as transaction:
         report = await load_community(conn, file, clock.now(), book)
+        if secrets is not None and report.community == COMMUNITY:
+            await keep_kiosk_keys(conn, report.community_id, secrets)
         if dry_run:
             raise Rollback(transaction)
     return report

@@ -55,8 +55,7 @@ async def prepare(site: Site, secrets: Secrets, chance: Random, *, past: bool = 
     async with site.pool.connection() as conn:
         report = await load_community(conn, sample(), now)
         community_id = report.community_id
-        for code, private_key in secrets.kiosks.items():
-            await store.set_public_key(conn, community_id, code, public_key(private_key))
+        await keep_kiosk_keys(conn, community_id, secrets)
         resident = await _accounts(conn, community_id, secrets.password, today)
         logins = await store.accounts_by_login(conn)
     async with site.pool.connection() as conn:
@@ -71,6 +70,12 @@ async def prepare(site: Site, secrets: Secrets, chance: Random, *, past: bool = 
     if past:
         await run_bills(site.pool, period, now, communities=[COMMUNITY])
     return Prepared(community_id, resident, first)
+
+
+async def keep_kiosk_keys(conn: AsyncConnection, community_id: int, secrets: Secrets) -> None:
+    """Let the kiosks' devices carry the demo's own keys instead of the published ones of the sample."""
+    for code, private_key in secrets.kiosks.items():
+        await store.set_public_key(conn, community_id, code, public_key(private_key))
 
 
 async def _accounts(conn: AsyncConnection, community_id: int, password: str, today: date) -> str:

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from clerestory.cli import main
-from clerestory.commands.load import report_lines
+from clerestory.commands.load import load_into, report_lines
 from clerestory.community.load import LoadReport, load_community
 from clerestory.community.mistakes import MistakesFound
+from clerestory.demo.secrets import keep_secrets, public_key
 from storage.notify import listen
+from tests.manual_clock import ManualClock
 
 SAMPLE = Path(__file__).parents[2] / "config" / "communities" / "sample.yaml"
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
@@ -264,3 +267,14 @@ def test_the_command_loads_checks_and_says_so(
     assert wrong.exit_code == 1
     assert "assets[1].area: 'yar': is not among areas; did you mean 'yard'?" in wrong.output
     assert wrong.output.splitlines()[-1] == "1 mistake; nothing was loaded."
+
+
+async def test_a_demos_kiosks_keep_their_keys(
+    pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualClock, tmp_path: Path
+) -> None:
+    secrets = keep_secrets(tmp_path / "secrets.json", ("K1", "K2"))
+    await load_into(pool, SAMPLE, clock, secrets=secrets)
+    again = await load_into(pool, SAMPLE, clock, secrets=secrets)
+    assert again.sections["devices"].changed == ["K1", "K2"]  # for a moment, in the same transaction
+    keys = "SELECT array_agg(attributes ->> 'public_key' ORDER BY code) FROM device WHERE profile = 'kiosk'"
+    assert await one(conn, keys) == ([public_key(secrets.kiosks[code]) for code in ("K1", "K2")],)
