@@ -62,6 +62,7 @@ async def _try(conn: AsyncConnection) -> bool:
 
 async def _nap(stop: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
     except TimeoutError:
         return

@@ -6,7 +6,7 @@ So any number of workers may run, and a killed one leaves nothing behind but wor
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from clerestory.leadership import lead
 from clerestory.schedule import Schedule
 from clerestory.site import Site
 from clerestory.steps import Loop
+from config.tasks import end
 from dispatch.alarms import follow
 from dispatch.sweep import sweep
 from gateway import outbox
@@ -62,17 +63,16 @@ async def _hear(url: str, wakes: dict[What, list[Callable[[], None]]]) -> None:
                 wake_up()
 
 
-async def _until_stopped(work: Awaitable[None], stop: asyncio.Event) -> None:
-    task = asyncio.ensure_future(work)
+async def _until_stopped(work: Coroutine[None, None, None], stop: asyncio.Event) -> None:
+    task = asyncio.create_task(work)
     stopped = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             await task
     finally:
-        for each in (task, stopped):
-            each.cancel()
-        await asyncio.gather(task, stopped, return_exceptions=True)
+        stopped.cancel()
+        await end(task)
 
 
 async def _sweep(site: Site) -> datetime | None:

@@ -167,7 +167,8 @@ class Link:
         self.resume()
         self.flush()
         try:
-            await asyncio.wait_for(self.lost.wait(), GOODBYE_SECONDS)
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self.lost.wait()
         except TimeoutError:
             self._give_up()
 
@@ -175,7 +176,9 @@ class Link:
         if self._answer is None:
             raise LinkFailed(f"nothing was asked of broker {self.where}")
         try:
-            await asyncio.wait_for(self._answer, ANSWER_SECONDS)
+            # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the answer.
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._answer
         except TimeoutError:
             self._give_up()
             why = f"broker {self.where} did not answer {what} within {ANSWER_SECONDS} s"

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from config.clock import Clock
+from config.tasks import end
 from gateway.deadletters import KEPT_PAYLOAD
 from gateway.delivery import Delivery, readable_topic
 from gateway.link import Link, LinkFailed
@@ -70,8 +71,7 @@ class Session:
     ) -> None:
         self.finish()
         if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+            await end(self._keeper)
         await self._link.close()
 
     @property

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from psycopg_pool import AsyncConnectionPool
 
+from config.tasks import end
 from web import live_store
 from web.access import OFFICE
 from web.store import Account
@@ -100,9 +101,9 @@ class LiveHub:
         finally:
             self.close()
             if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+                await end(task)
+                if not task.cancelled():
+                    task.result()
 
     def close(self) -> None:
         """End every stream, so that the server can stop."""
