@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from clerestory.site import Site
+from config.settings import Settings
 from storage.notify import listen
 from web.app import create_app
 
@@ -48,15 +49,30 @@ async def serving(site: Site) -> AsyncIterator[str]:
         try:
             await door.start()
         except OSError as error:
-            raise CannotServe(
-                settings.http, os.strerror(error.errno) if error.errno else str(error)
-            ) from error
+            raise _cannot_serve(settings, error) from error
         host, port = runner.addresses[0][:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         log.info("pages on %s", url)
         yield url
     finally:
         await runner.cleanup()
+
+
+async def try_address(settings: Settings) -> None:
+    """Raise `CannotServe` where the pages' address is taken: better said before anything else starts."""
+    loop = asyncio.get_running_loop()
+    try:
+        door = await loop.create_server(
+            asyncio.Protocol, settings.http_host, settings.http_port, start_serving=False
+        )
+    except OSError as error:
+        raise _cannot_serve(settings, error) from error
+    door.close()
+    await door.wait_closed()
+
+
+def _cannot_serve(settings: Settings, error: OSError) -> CannotServe:
+    return CannotServe(settings.http, os.strerror(error.errno) if error.errno else str(error))
 
 
 async def run_web(site: Site, stop: asyncio.Event) -> None:

@@ -7,6 +7,7 @@ import click
 from clerestory.failures import say_failures
 from clerestory.logs import begin_logging
 from clerestory.processes import run_all
+from clerestory.server import try_address
 from clerestory.site import open_site
 from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
@@ -27,6 +28,7 @@ def up() -> None:
 
 
 async def _up(settings: Settings) -> None:
+    await try_address(settings)
     async with stop_on_signals() as stop, open_site(settings, SystemClock()) as site:
         click.echo(f"pages   {settings.public_url}")
         click.echo(f"broker  {without_password(site.mqtt_url)}")

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 
 from clerestory.failures import say_failures
 from clerestory.logs import begin_logging
-from clerestory.server import serving
+from clerestory.server import serving, try_address
 from clerestory.site import Site, open_site
 from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
@@ -32,6 +32,7 @@ def web() -> None:
 
 
 async def _web(settings: Settings) -> None:
+    await try_address(settings)
     async with (
         stop_on_signals() as stop,
         open_site(settings, SystemClock(), broker=False) as site,

@@ -1,5 +1,6 @@
 """`clerestory up`: the whole house in one process, which says what is in its way and stops when told to."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,12 +13,19 @@ from pathlib import Path
 import pytest
 
 from clerestory.demo.house import free_port
+from clerestory.processes import run_all
+from clerestory.server import CannotServe
+from clerestory.site import open_site
+from config.clock import SystemClock
+from config.settings import Settings
 from gateway.broker import mosquitto_path
 
 pytestmark = pytest.mark.skipif(
     mosquitto_path() is None, reason="mosquitto is not installed (apt install mosquitto)"
 )
-START_SECONDS = 120.0
+# Together less than what pytest allows a test.
+START_SECONDS = 90.0
+STOP_SECONDS = 45.0
 
 
 def start(folder: Path, database_url: str, http: str) -> "subprocess.Popen[str]":
@@ -52,8 +60,11 @@ def test_it_serves_pages_and_stops_on_sigterm(database_url: str, tmp_path: Path)
             process.poll() is None and time.monotonic() < deadline and not answers(f"http://{http}/sign-in")
         ):
             time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        said, problems = process.communicate(timeout=60)
+        try:
+            process.send_signal(signal.SIGTERM)
+            said, problems = process.communicate(timeout=STOP_SECONDS)
+        finally:
+            process.kill()  # nothing where it has ended, as it should
     assert process.returncode == 0
     assert "Traceback" not in problems
     assert f"pages   http://{http}" in said
@@ -63,10 +74,24 @@ def test_a_taken_port_is_said_in_a_line(database_url: str, tmp_path: Path) -> No
     with socket.create_server(("127.0.0.1", 0)) as taken:
         http = f"127.0.0.1:{taken.getsockname()[1]}"
         with start(tmp_path, database_url, http) as process:
-            _, said = process.communicate(timeout=START_SECONDS)
+            try:
+                _, said = process.communicate(timeout=START_SECONDS)
+            finally:
+                process.kill()  # nothing where it has ended, as it should
     assert process.returncode == 1
+    assert not any(tmp_path.iterdir()), "nothing else was started"
     assert f"Error: CLERESTORY_HTTP={http}" in said
     assert "Traceback" not in said
+
+
+async def test_a_port_taken_while_we_start_ends_what_runs_already(database_url: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(
+            data_dir=tmp_path, database_url=database_url, http=f"127.0.0.1:{taken.getsockname()[1]}"
+        )
+        async with asyncio.timeout(START_SECONDS), open_site(settings, SystemClock()) as site:
+            with pytest.raises(CannotServe, match=settings.http):
+                await run_all(site, asyncio.Event())
 
 
 def test_the_demo_takes_the_next_port() -> None:
