@@ -45,6 +45,15 @@ class UnknownLetter(LookupError):
         self.letter_id = letter_id
 
 
+class TakenBefore(Exception):
+    """The dead letter was taken already, so there is nothing to retry."""
+
+    def __init__(self, letter_id: int, at: datetime) -> None:
+        super().__init__(f"dead letter {letter_id} was taken before, at {at:%Y-%m-%d %H:%M:%S}Z")
+        self.letter_id = letter_id
+        self.at = at
+
+
 def is_message_at_fault(error: Exception) -> bool:
     """Say whether the database, or its client, refused what was written."""
     if not isinstance(error, Error):
@@ -117,12 +126,17 @@ class Ingest:
             return await self._find_fault(conn, deliveries)
 
     async def retry(self, letter_id: int) -> Outcome:
-        """Take a dead letter as if it had just arrived, and say what became of it; raises `UnknownLetter`."""
+        """Take a dead letter as if it had just arrived, and say what became of it.
+
+        Raises `UnknownLetter` or `TakenBefore`.
+        """
         await self._number_signals()
         async with self._pool.connection() as conn:
             letter = await store.letter(conn, letter_id)
             if letter is None:
                 raise UnknownLetter(letter_id)
+            if letter.resolved_at is not None:
+                raise TakenBefore(letter_id, letter.resolved_at)
             now = self._clock.now()
             # It has waited: like what the broker retains, a status of then says nothing about now.
             again = Delivery(letter.topic, letter.payload, now, retained=True)

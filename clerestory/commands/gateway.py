@@ -7,7 +7,7 @@ import click
 import uvloop
 
 from clerestory.failures import say_failures
-from clerestory.ingest import Outcome, UnknownLetter
+from clerestory.ingest import Ingest, Outcome, TakenBefore, UnknownLetter
 from clerestory.logs import begin_logging
 from clerestory.pipeline import make_ingest, run_gateway
 from clerestory.site import open_site
@@ -15,10 +15,12 @@ from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
 from config.settings import Settings, load_settings, without_password
 from gateway import store
-from gateway.refusals import REASONS
+from gateway.refusals import REASONS, Refusal
 from gateway.store import KeptLetter
 
 PREVIEW = 400
+
+Retried = Outcome | TakenBefore
 
 
 @click.command()
@@ -123,11 +125,13 @@ def retry(letter_ids: tuple[int, ...], *, every: bool, reason: str | None) -> No
         click.echo(f"{letter_id}  {_said(outcome)}")
     if not outcomes:
         click.echo("no dead letters")
-    if any(outcome is not None for _, outcome in outcomes):
+    if any(isinstance(outcome, Refusal) for _, outcome in outcomes):
         raise SystemExit(1)
 
 
-def _said(outcome: Outcome) -> str:
+def _said(outcome: Retried) -> str:
+    if isinstance(outcome, TakenBefore):
+        return f"was taken before, at {outcome.at:%Y-%m-%d %H:%M:%S}Z"
     if outcome is None:
         return "taken"
     text = REASONS[outcome.reason]
@@ -136,16 +140,23 @@ def _said(outcome: Outcome) -> str:
 
 async def _retry(
     settings: Settings, letter_ids: tuple[int, ...], reason: str | None
-) -> list[tuple[int, Outcome]]:
+) -> list[tuple[int, Retried]]:
     async with open_site(settings, SystemClock(), broker=False) as site:
         if not letter_ids:
             async with site.pool.connection() as conn:
                 letter_ids = tuple(await store.waiting_letters(conn, reason))
         ingest = make_ingest(site)
         try:
-            return [(letter_id, await ingest.retry(letter_id)) for letter_id in letter_ids]
+            return [(letter_id, await _retry_one(ingest, letter_id)) for letter_id in letter_ids]
         except UnknownLetter as unknown:
             raise click.ClickException(str(unknown)) from unknown
+
+
+async def _retry_one(ingest: Ingest, letter_id: int) -> Retried:
+    try:
+        return await ingest.retry(letter_id)
+    except TakenBefore as before:
+        return before
 
 
 COMMANDS = [gateway, deadletters]

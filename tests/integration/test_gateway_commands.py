@@ -73,6 +73,9 @@ async def test_a_dead_letter_is_listed_shown_mended_and_taken(
     mended = await call(run, "retry", "--reason", "unknown_device")
     assert (mended.exit_code, mended.output) == (0, "1  taken\n")
     assert await count(conn, "reading") == 1
+    before = await call(run, "retry", "1")
+    assert before.exit_code == 0
+    assert "1  was taken before, at 20" in before.output
     assert "bin-late" not in (await call(run, "list")).output
     assert "taken at" in (await call(run, "list", "--all")).output
     assert (await call(run, "retry", "--all")).exit_code == 1
