@@ -6,6 +6,7 @@ from decimal import Decimal
 from zoneinfo import available_timezones
 
 from clerestory.community.attributes import Found, Limits, Written, wrong_attributes, wrong_fill
+from clerestory.community.doubtful import Doubtful
 from clerestory.community.mistakes import Mistake, Path, nearest, written
 from clerestory.community.overlaps import overlapping_periods, overlapping_shifts
 from clerestory.community.parse import Draft, Entry
@@ -37,6 +38,10 @@ class Checker:
     world: World
     mistakes: list[Mistake] = field(default_factory=list)
     units: dict[str, Path] = field(default_factory=dict)
+    doubtful: Doubtful = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.doubtful = Doubtful(self.draft)
 
     def check(self) -> list[Mistake]:
         self._community()
@@ -52,22 +57,36 @@ class Checker:
         return self.mistakes
 
     def _wrong(self, path: Path, value: object, right: str) -> None:
-        self.mistakes.append(self.source.mistake(path, value, right))
+        """Say so, unless the value is a stand-in for one that was wrong already."""
+        if not any(path[:length] in self.draft.holes for length in range(len(path) + 1)):
+            self.mistakes.append(self.source.mistake(path, value, right))
+
+    def _sure(self, path: Path) -> bool:
+        """Whether nothing at a path, around it or below it is a stand-in."""
+        return not any(path[: len(hole)] == hole[: len(path)] for hole in self.draft.holes)
+
+    def _doubted(self, section: str, *keys: str) -> bool:
+        """Whether something may be missing of what these keys say in the entries of a section."""
+        holes = self.draft.holes
+        return section in self.draft.lost or any(
+            hole[0] == section and hole[2] in keys for hole in holes if len(hole) > len(("section", "index"))
+        )
 
     def _known(self, path: Path, code: str | None, section: str) -> None:
-        """`code` must be written in `section`; one that is there but broken is not dangling."""
+        """`code` must be written in `section`, unless some of its codes could not be read."""
         codes = {entry.spec.code for entry in getattr(self.draft, section)}
-        if code is not None and code not in codes | self.draft.broken.get(section, set()):
+        if code is not None and code not in codes and section not in self.draft.lost:
             self._wrong(path, code, f"is not among {section}; {nearest(code, codes)}")
 
     def _unit(self, path: Path, code: str) -> None:
-        if code not in self.units and not self.draft.broken.get("buildings"):
+        if code not in self.units and not self.doubtful.may_be_unit(code):
             self._wrong(path, code, f"is no unit of any building; {nearest(code, self.units)}")
 
-    def _name(self, path: Path, name: str, known: Iterable[str], what: str) -> None:
+    def _name(self, path: Path, name: str, known: Iterable[str], what: str) -> bool:
         names = set(known)
         if name not in names:
             self._wrong(path, name, f"is no {what}; {nearest(name, names)}")
+        return name in names
 
     def _community(self) -> None:
         spec = self.draft.community
@@ -89,6 +108,8 @@ class Checker:
     def _unique(self, coded: Iterable[tuple[Path, str]], key: str = "code") -> None:
         seen: dict[str, Path] = {}
         for path, code in coded:
+            if not self._sure((*path, key)):
+                continue
             if code in seen:
                 first = seen[code]
                 right = f"is already the {key} of {written(first)} ({self.source.place(first)})"
@@ -110,7 +131,8 @@ class Checker:
             for index, occupancy in enumerate(entry.spec.occupancies):
                 path = (*entry.path, "occupancies", index)
                 self._unit((*path, "unit"), occupancy.unit)
-                living.setdefault((occupancy.unit, occupancy.role), []).append((path, occupancy))
+                if self._sure(path):
+                    living.setdefault((occupancy.unit, occupancy.role), []).append((path, occupancy))
         for (unit, role), found in living.items():
             for path, other in overlapping_periods(found):
                 where = f"{written(other)} ({self.source.place(other)})"
@@ -120,13 +142,13 @@ class Checker:
         parents = {entry.spec.code: entry.spec.parent for entry in self.draft.assets}
         for entry in self.draft.assets:
             path, asset = entry.path, entry.spec
-            self._name(
-                (*path, "class"), asset.asset_class, self.world.vocabulary.asset_classes, "asset class"
-            )
+            classes = self.world.vocabulary.asset_classes
+            if not self._name((*path, "class"), asset.asset_class, classes, "asset class"):
+                self.draft.holes.add((*path, "class"))
             self._known((*path, "area"), asset.area, "areas")
             self._known((*path, "building"), asset.building, "buildings")
             self._known((*path, "parent"), asset.parent, "assets")
-            if asset.area is None and asset.building is None:
+            if asset.area is None and asset.building is None and self._sure((*path, "building")):
                 self._wrong((*path, "area"), None, "is missing: give an `area`, or a `building` that has one")
             if asset.code in _ancestors(asset.code, parents):
                 self._wrong((*path, "parent"), asset.parent, "is below this asset itself; a parent is above")
@@ -144,7 +166,7 @@ class Checker:
             self._wrong((*path, "profile"), device.profile, right)
             return None
         profile = profiles[device.profile]
-        if profile.asset_class != entry.spec.asset_class:
+        if profile.asset_class != entry.spec.asset_class and self._sure((*entry.path, "class")):
             fitting = [
                 name for name in profiles.names if profiles[name].asset_class == entry.spec.asset_class
             ]
@@ -180,6 +202,8 @@ class Checker:
             self._twice(entry, list(entry.spec.areas), "areas")
             for index, other, day in overlapping_shifts(entry.spec.shifts):
                 path = (*entry.path, "shifts", index)
+                if not (self._sure(path) and self._sure((*entry.path, "shifts", other))):
+                    continue
                 right = f"overlaps shifts[{other}] on {day}; a person works one shift at a time"
                 self._wrong(path, _hours(entry.spec, index), right)
 
@@ -193,7 +217,7 @@ class Checker:
         for entry in self.draft.plans:
             path, plan = entry.path, entry.spec
             self._class_with_assets((*path, "asset_class"), plan.asset_class)
-            if not self.draft.broken.get("technicians"):
+            if not self._doubted("technicians", "skills"):
                 self._name((*path, "skill"), plan.skill, skills, "skill anybody here has")
             self._unique(
                 ((*path, "checklist", index), item.code) for index, item in enumerate(plan.checklist)
@@ -201,22 +225,26 @@ class Checker:
 
     def _class_with_assets(self, path: Path, asset_class: str) -> None:
         classes = {entry.spec.asset_class for entry in self.draft.assets}
-        if not self.draft.broken.get("assets"):
+        if not self._doubted("assets", "class"):
             self._name(path, asset_class, classes, "class of any asset here")
 
     def _charge_items(self) -> None:
         kinds = self.world.kinds | {entry.spec.kind for entry in self.draft.plans}
         by_code: dict[str, list[tuple[Path, Period]]] = {}
         for entry in self.draft.charge_items:
-            by_code.setdefault(entry.spec.code, []).append((entry.path, entry.spec))
+            if self._dated(entry.path):
+                by_code.setdefault(entry.spec.code, []).append((entry.path, entry.spec))
             for index, standard in enumerate(entry.spec.standards):
                 path = (*entry.path, "standards", index)
                 self._class_with_assets((*path, "asset_class"), standard.asset_class)
-                if not self.draft.broken.get("plans"):
+                if not self._doubted("plans", "kind"):
                     self._name(
                         (*path, "kind"), standard.kind, kinds, "kind of work that a plan or rule here opens"
                     )
         self._one_at_a_time(by_code, "a charge item has one price at a time")
+
+    def _dated(self, path: Path) -> bool:
+        return all(self._sure((*path, key)) for key in ("code", "from", "to"))
 
     def _one_at_a_time(self, by_code: dict[str, list[tuple[Path, Period]]], why: str) -> None:
         for code, found in by_code.items():
@@ -228,12 +256,13 @@ class Checker:
         spaces: dict[str, list[tuple[Path, Period]]] = {}
         for entry in self.draft.parking_spaces:
             self._unit((*entry.path, "unit"), entry.spec.unit)
-            spaces.setdefault(entry.spec.code, []).append((entry.path, entry.spec))
+            if self._dated(entry.path):
+                spaces.setdefault(entry.spec.code, []).append((entry.path, entry.spec))
         self._one_at_a_time(spaces, "a parking space belongs to one unit at a time")
         metered = {entry.spec.code for entry in self.draft.charge_items if entry.spec.basis == "metered"}
         for meter in self.draft.meters:
             path = meter.path
-            if not self.draft.broken.get("charge_items"):
+            if not self._doubted("charge_items", "basis"):
                 self._name((*path, "charge_item"), meter.spec.charge_item, metered, "metered charge item")
             if meter.spec.unit is not None:
                 self._unit((*path, "unit"), meter.spec.unit)
@@ -245,7 +274,7 @@ class Checker:
         last: dict[str, tuple[str, Decimal]] = {}
         for (month, code), register in sorted(self.draft.meter_readings.items()):
             path = ("meter_readings", month, code)
-            if code not in codes and not self.draft.broken.get("meters"):
+            if code not in codes and not self.doubtful.may_be_meter(code):
                 self._wrong(path, code, f"is no meter; {nearest(code, codes)}")
             before_month, before = last.get(code, (month, register))
             if register < before:
@@ -258,7 +287,7 @@ class Checker:
         metered: dict[str, Path] = {}
         for entry in self.draft.meters:
             for code, _ in entry.spec.meters(units):
-                if code in metered:
+                if code in metered and self._sure((*entry.path, "code")):
                     right = f"is already a meter of {written(metered[code])}"
                     self._wrong((*entry.path, "code"), code, right)
                 metered.setdefault(code, entry.path)

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from clerestory.community import store
 from clerestory.community.check import Checker, World
 from clerestory.community.mistakes import Mistake, MistakesFound
-from clerestory.community.parse import Draft, Parser
+from clerestory.community.parse import SECTIONS, Draft, Parser
 from clerestory.community.read import Source, read_source
 from clerestory.community.rows import Sections, sections
 from config.profiles import load_profiles
@@ -95,6 +95,10 @@ def check_community(path: Path, book: RuleBook | None = None) -> Checked:
     source, mistakes = read_source(path)
     parser = Parser(source)
     draft = parser.parse() if source.data or not mistakes else Draft()
+    for mistake in mistakes:
+        # A part that could not be read hides what it says of any section; within a section, of that one.
+        section = str(mistake.path[0]) if mistake.path else "include"
+        draft.lost |= SECTIONS if section == "include" else {section}
     book = book or load_rulebook()
     attributes = {asset_class: book.attributes(asset_class) for asset_class in book.sets}
     world = World(load_vocabulary(), load_profiles(), frozenset(book.kinds()), attributes)

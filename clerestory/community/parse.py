@@ -1,12 +1,14 @@
 """From plain data to typed entries, each on its own, so that one wrong entry hides no other mistake."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Generic, TypeVar, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from clerestory.community.mend import contradictions, mended
 from clerestory.community.mistakes import Mistake, Path, nearest
 from clerestory.community.read import Source
 from clerestory.community.schema import (
@@ -60,7 +62,11 @@ class Entry(Generic[S]):
 
 @dataclass(slots=True)
 class Draft:
-    """All entries that are right in themselves; `broken` are the codes of those that are not."""
+    """All entries, wrong values replaced by stand-ins.
+
+    `holes` is where those are, and what contradicts itself; `lost` are the sections of which something could
+    not be read. Nothing that rests on either is anybody's mistake.
+    """
 
     community: CommunitySpec | None = None
     areas: list[Entry[AreaSpec]] = field(default_factory=list)
@@ -74,7 +80,8 @@ class Draft:
     parking_spaces: list[Entry[ParkingSpaceSpec]] = field(default_factory=list)
     meters: list[Entry[MeterSpec]] = field(default_factory=list)
     meter_readings: dict[tuple[str, str], Register] = field(default_factory=dict)
-    broken: dict[str, set[str]] = field(default_factory=dict)
+    holes: set[Path] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
 
 
 class Parser:
@@ -87,9 +94,10 @@ class Parser:
 
     def parse(self) -> Draft:
         """Parse every section; a section nobody knows is a mistake too."""
-        draft, known = self.draft, {"community", "include", "meter_readings", *_SECTIONS}
+        draft, known = self.draft, {"community", "include", "meter_readings", *SECTIONS}
         for name in self.source.data.keys() - known:
             self._wrong((name,), name, f"is not a section; {nearest(name, known)}")
+            draft.lost.update(get_close_matches(name, known, n=1))
         draft.community = self._community()
         draft.areas = self._section("areas", AreaSpec)
         draft.buildings = self._section("buildings", BuildingSpec)
@@ -114,22 +122,27 @@ class Parser:
         written = self.source.data.get(name, [])
         if not isinstance(written, list):
             self._wrong((name,), written, "should be a list")
+            self.draft.lost.add(name)
             return []
         entries = []
         for index, raw in enumerate(written):
             spec = self._one((name, index), raw, model)
             if spec is not None:
                 entries.append(Entry((name, index), spec))
-            elif isinstance(raw, dict) and "code" in raw:
-                self.draft.broken.setdefault(name, set()).add(str(raw["code"]))
+            if spec is None or (name, index, "code") in self.draft.holes:
+                self.draft.lost.add(name)
         return entries
 
     def _one(self, path: Path, raw: object, model: type[S]) -> S | None:
-        try:
-            return model.model_validate(raw)
-        except ValidationError as error:
-            self._collect(path, model, error)
-            return None
+        spec, errors, holes = mended(model, raw)
+        self._collect(path, model, errors)
+        self.draft.holes |= {(*path, *hole) for hole in holes}
+        for at, keys, right in contradictions(spec, path) if spec is not None else ():
+            places = {(*at, key) for key in keys}
+            if not any(hole[: len(each)] == each for hole in self.draft.holes for each in places):
+                self._wrong((*at, keys[0]), _inside(raw, (*at[len(path) :], keys[0])), right)
+                self.draft.holes |= places
+        return spec
 
     def _meter_readings(self) -> None:
         """`meter_readings: {2026-09: {W-B1-101: 812.4}}`: the register at the end of that month."""
@@ -151,16 +164,10 @@ class Parser:
             try:
                 self.draft.meter_readings[month, code] = _REGISTER.validate_python(value)
             except ValidationError as error:
-                self._collect((*path, code), None, error)
+                self._collect((*path, code), None, error.errors())
 
-    def _collect(self, path: Path, model: type[BaseModel] | None, error: ValidationError) -> None:
-        errors = error.errors()
+    def _collect(self, path: Path, model: type[BaseModel] | None, errors: Iterable[ErrorDetails]) -> None:
         for each in errors:
-            # To pydantic a list of wrong entries only is too short as well; to its author it is not.
-            if each["type"] == "too_short" and any(
-                other["loc"][: len(each["loc"])] == each["loc"] for other in errors if other is not each
-            ):
-                continue
             value = None if each["type"] == "missing" else each["input"]
             self._wrong((*path, *each["loc"]), value, _right(each, model))
 
@@ -168,9 +175,17 @@ class Parser:
         self.mistakes.append(self.source.mistake(path, value, right))
 
 
-_SECTIONS = tuple(
-    name for name in Draft.__dataclass_fields__ if name not in {"community", "meter_readings", "broken"}
-)
+SECTIONS = frozenset(Draft.__dataclass_fields__) - {"community", "meter_readings", "holes", "lost"}
+
+
+def _inside(raw: object, path: Path) -> object:
+    """What is written at a path inside an entry; None where nothing is."""
+    for step in path:
+        if isinstance(raw, dict):
+            raw = raw.get(step)
+        elif isinstance(raw, list) and isinstance(step, int):
+            raw = raw[step]
+    return raw
 
 
 def _is_month(text: str) -> bool:

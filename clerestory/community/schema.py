@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -15,7 +15,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    model_validator,
 )
 
 from clerestory.community.weekdays import parse_days
@@ -70,6 +69,13 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
+    def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Give the keys that do not go together, the one to look at first, and what would be right.
+
+        Not a validator: one wrong value must not hide that others do not add up.
+        """
+        yield from ()
+
 
 class Period(Spec):
     """From one day to another, both included; open-ended without `to`."""
@@ -77,11 +83,10 @@ class Period(Spec):
     from_: date = Field(alias="from")
     to: date | None = None
 
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
+    def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """See `Spec`."""
         if self.to is not None and self.to < self.from_:
-            raise ValueError(f"`to` {self.to} is before `from` {self.from_}")
-        return self
+            yield ("to", "from"), f"`to` {self.to} is before `from` {self.from_}"
 
     def overlaps(self, other: "Period") -> bool:
         """Whether any day belongs to both."""
@@ -112,11 +117,10 @@ class Floors(Spec):
     to: int
     without: tuple[int, ...] = ()
 
-    @model_validator(mode="after")
-    def _goes_up(self) -> Self:
+    def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """See `Spec`."""
         if self.to < self.from_:
-            raise ValueError(f"`to` {self.to} is below `from` {self.from_}")
-        return self
+            yield ("to", "from"), f"`to` {self.to} is below `from` {self.from_}"
 
     @property
     def numbers(self) -> list[int]:
@@ -133,11 +137,11 @@ class BuildingSpec(Spec):
     floor_areas: tuple[Annotated[Area, BeforeValidator(_decimal_of_written)], ...] = ()
     units: tuple[UnitSpec, ...] = ()
 
-    @model_validator(mode="after")
-    def _floors_with_areas(self) -> Self:
+    def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """See `Spec`."""
         if (self.floors is None) != (not self.floor_areas):
-            raise ValueError("`floors` and `floor_areas` (m² of each unit of a floor) are given together")
-        return self
+            right = "`floors` and `floor_areas` (m² of each unit of a floor) are given together"
+            yield ("floors", "floor_areas"), right
 
     def all_units(self) -> Iterable[UnitSpec]:
         """Every unit of the building, those of the floor plan first."""
@@ -192,11 +196,10 @@ class SkillSpec(Spec):
     licence: str | None = None
     expires: date | None = None
 
-    @model_validator(mode="after")
-    def _expiry_of_a_licence(self) -> Self:
+    def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """See `Spec`."""
         if self.expires is not None and self.licence is None:
-            raise ValueError("`expires` belongs to a `licence`")
-        return self
+            yield ("expires", "licence"), "`expires` belongs to a `licence`"
 
 
 class ShiftSpec(Spec):
@@ -260,14 +263,14 @@ class ChargeItemSpec(Period):
     standards: tuple[StandardSpec, ...] = ()
     composition: tuple[ShareSpec, ...] = ()
 
-    @model_validator(mode="after")
-    def _adds_up(self) -> Self:
+    def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """See `Spec`."""
+        yield from super().contradictions()
         total = sum(share.percent for share in self.composition)
         if self.composition and total != 100:  # noqa: PLR2004 - per cent
-            raise ValueError(f"`composition` sums to {total:f} %; it should be 100 %")
+            yield ("composition",), f"`composition` sums to {total:f} %; it should be 100 %"
         if self.basis == "metered" and not self.measure:
-            raise ValueError("a metered item needs its `measure`, e.g. m³ or kWh")
-        return self
+            yield ("measure", "basis"), "a metered item needs its `measure`, e.g. m³ or kWh"
 
 
 class ParkingSpaceSpec(Period):
@@ -283,13 +286,13 @@ class MeterSpec(Spec):
     unit: Code | None = None
     buildings: tuple[Code, ...] = ()
 
-    @model_validator(mode="after")
-    def _one_unit_or_buildings(self) -> Self:
+    def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """See `Spec`."""
         if (self.unit is None) == (not self.buildings):
-            raise ValueError("give either `unit` or `buildings`")
+            yield ("unit", "buildings"), "give either `unit` or `buildings`"
         if bool(self.buildings) != ("{unit}" in self.code):
-            raise ValueError("with `buildings` (and only then) the code has {unit} in it, e.g. W-{unit}")
-        return self
+            right = "with `buildings` (and only then) the code has {unit} in it, e.g. W-{unit}"
+            yield ("code", "buildings"), right
 
     def meters(self, units: Mapping[str, Sequence[UnitSpec]]) -> Iterable[tuple[str, str]]:
         """Every meter's code with its unit's; `units` are those of each building."""
