@@ -43,13 +43,21 @@ class Loop:
         So is what fails by our own mistake: the other loops, which may have nothing to do with it, go on.
         """
         pause = FIRST_PAUSE
+        trouble: str | None = None
         while not stop.is_set():
             self._word.clear()
             try:
                 due = await self._step()
                 pause, nap = FIRST_PAUSE, self._until(due)
+                if trouble is not None:
+                    log.info("%s: works again", self.name)
+                    trouble = None
             except (OperationalError, LinkFailed, OSError) as error:
-                log.warning("%s: trying again in %.1f s: %s", self.name, pause, str(error).strip())
+                said = str(error).strip()
+                # An outage is said once, however often it is met.
+                level = logging.DEBUG if said == trouble else logging.WARNING
+                log.log(level, "%s: %s; trying again until it works", self.name, said)
+                trouble = said
                 nap, pause = pause, min(pause * 2, LONGEST_PAUSE)
             except Exception:
                 log.exception("%s failed by our mistake; trying again in %.1f s", self.name, pause)

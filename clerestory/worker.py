@@ -93,11 +93,11 @@ async def _deliver(site: Site, publisher: Publisher) -> datetime | None:
 
     While the broker is away nothing is tried: a try in vain would put the next one off, ever further.
     """
+    await publisher.connect()  # also while nothing waits: who runs it learns at once that the broker is away
     async with site.pool.connection() as conn:
         waiting = await outbox.next_due(conn)
     if waiting is None or waiting > site.clock.now():
         return waiting
-    await publisher.connect()
     async with site.pool.connection() as conn, conn.transaction():
         due = await outbox.claim(conn, site.clock.now(), OUTBOX_BATCH)
     answers = await asyncio.gather(

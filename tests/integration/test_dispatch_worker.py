@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -68,6 +69,10 @@ async def _delivered(conn: AsyncConnection) -> bool:
     return await cursor.fetchone() == (0, 1)
 
 
+async def _assigned(conn: AsyncConnection, order: int) -> bool:
+    return await status_of(conn, order) == "assigned"
+
+
 async def test_an_order_reaches_the_technician_within_a_second_of_commit(
     site: Site, conn: AsyncConnection, world: World, broker: Mosquitto
 ) -> None:
@@ -117,18 +122,29 @@ async def test_messages_wait_for_a_broker_that_is_away(
     site: Site, conn: AsyncConnection, world: World, broker: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
     await add_technician(conn, world, "li")
+    caplog.set_level(logging.DEBUG, logger="clerestory.steps")
     broker.stop()
+
+    def said(level: int) -> list[str]:
+        return [
+            record.getMessage()
+            for record in caplog.records
+            if record.levelno == level and record.getMessage().startswith("outbox:")
+        ]
+
+    async def tried() -> bool:
+        return len(said(logging.DEBUG)) > 1
+
     async with working(site):
+        await until(tried)  # before anything waits
         order = await add_order(conn, world)
-
-        async def tried() -> bool:
-            return sum(record.message.startswith("outbox:") for record in caplog.records) > 1
-
-        await until(tried)
-        assert await status_of(conn, order) == "assigned"
+        await until(lambda: _assigned(conn, order))
         broker.start()
         # The clock stands still: an offer runs out in minutes, so it must not wait once the broker is back.
         await until(lambda: _delivered(conn), 20)
+    away = said(logging.WARNING)[0]
+    assert f"broker 127.0.0.1:{broker.port} cannot be reached" in away
+    assert said(logging.INFO) == ["outbox: works again"]
 
 
 async def test_another_worker_takes_the_lead(site: Site, conn: AsyncConnection) -> None:
