@@ -28,6 +28,7 @@ from clerestory.site import Site, open_site
 from config.clock import Clock
 from config.settings import Settings
 from dispatch.chain import check_chains
+from gateway.link import LinkFailed
 from gateway.publisher import Publisher
 
 LOOP_SECONDS = 45.0
@@ -126,10 +127,16 @@ async def _signal(site: Site, prepared: Prepared, chance: Random, tally: Tally) 
     """Every sensor says what it kept and what it sees; returns the asset whose bin overflows."""
     day = await life.make_day(site, prepared, chance, speed=1)
     now = site.clock.now()
-    async with Publisher(site.mqtt_url) as publisher:
-        for publication in [*day.begin(now), *day.first_words(now)]:
-            await publish(publisher, publication.topic, publication.payload)
-            tally.messages += 1
+    try:
+        async with asyncio.timeout(LOOP_SECONDS), Publisher(site.mqtt_url) as publisher:
+            await publisher.connect()
+            for publication in [*day.begin(now), *day.first_words(now)]:
+                await publish(publisher, publication.topic, publication.payload)
+                tally.messages += 1
+    except TimeoutError:
+        raise LoopStuck(
+            f"the broker took only {tally.messages} sensor messages in {LOOP_SECONDS:.0f} s"
+        ) from None
     async with site.pool.connection() as conn:
         sensors = await store.sensors(conn, prepared.community_id)
     return next(sensor.asset for sensor in sensors if sensor.code == day.overflowing)
@@ -138,6 +145,8 @@ async def _signal(site: Site, prepared: Prepared, chance: Random, tally: Tally) 
 async def _work(site: Site, secrets: Secrets, asset: str) -> None:
     """Whoever on duty is offered the job does it over HTTP."""
     logins = await on_duty(site, "cleaning")
+    if not logins:
+        raise LoopStuck(f"no technician can take the order about {asset}: nobody has the skill cleaning")
     async with AsyncExitStack() as stack:
         phones = [
             await stack.enter_async_context(
@@ -193,4 +202,4 @@ async def _count(site: Site, prepared: Prepared, since: datetime, tally: Tally) 
         tally.chain_ok = all(chain.ok for chain in await check_chains(conn, COMMUNITY))
 
 
-STUCK = (LoopStuck, PageRefused, TimeoutError)
+STUCK = (LoopStuck, PageRefused, LinkFailed, TimeoutError)

@@ -4,19 +4,25 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
+from click.testing import CliRunner
 from psycopg_pool import AsyncConnectionPool
 
+from clerestory.cli import main
+from clerestory.demo import once
 from clerestory.demo.house import free_port, until_ready
 from clerestory.demo.once import Tally, walk
-from clerestory.demo.prepare import KIOSKS, prepare
-from clerestory.demo.secrets import keep_secrets
+from clerestory.demo.prepare import KIOSKS, Prepared, prepare
+from clerestory.demo.secrets import Secrets, keep_secrets
 from clerestory.processes import running
-from clerestory.site import Site
-from config.clock import SystemClock
+from clerestory.site import Site, open_site
+from config.clock import Clock, SystemClock
 from config.settings import Settings
 from gateway.broker import mosquitto_path
 from tests.acceptance.recorded import rows
@@ -89,3 +95,36 @@ def test_the_demo_goes_round_once_unattended(tmp_path: Path) -> None:
     assert list(told) == KEYS
     assert told["seconds"] < 60
     assert told["chain_ok"] is True
+
+
+async def _nobody_cleans(site: Site, secrets: Secrets, chance: Random, *, past: bool) -> Prepared:
+    prepared = await prepare(site, secrets, chance, past=past)
+    async with site.pool.connection() as conn:
+        await conn.execute("DELETE FROM staff_skill WHERE skill = 'cleaning'")
+    return prepared
+
+
+@asynccontextmanager
+async def _broker_gone(settings: Settings, clock: Clock) -> AsyncIterator[Site]:
+    async with open_site(settings, clock) as site:
+        yield replace(site, mqtt_url=f"mqtt://127.0.0.1:{free_port('127.0.0.1', 0)}")
+
+
+@pytest.mark.skipif(mosquitto_path() is None, reason="mosquitto is not installed (apt install mosquitto)")
+@pytest.mark.parametrize(
+    ("part", "instead", "named"),
+    [
+        ("prepare", _nobody_cleans, "nobody has the skill cleaning"),
+        ("open_site", _broker_gone, "cannot be reached"),
+    ],
+)
+def test_a_loop_that_breaks_fails_and_names_the_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, instead: object, named: str
+) -> None:
+    monkeypatch.setenv("CLERESTORY_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(once, part, instead)
+    result = CliRunner().invoke(main, ["demo", "--once", "--json"])
+    assert result.exit_code == 1
+    assert named in result.stderr
+    assert "the technician completed no order" in result.stderr
+    assert json.loads(result.stdout)["completed"] == 0
