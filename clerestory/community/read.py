@@ -83,6 +83,10 @@ def _parse(file: FilePath, at: Path, source: Source, mistakes: list[Mistake]) ->
     except YAMLError as error:
         mistakes.append(Mistake(Place(str(file), 1), at, str(file), f"is not valid YAML: {error}"))
         return None
+    except TypeError:  # the library's word for a key that is itself a mapping or a list
+        right = "has a key that is itself a mapping or a list; put a key with { or [ in quotes"
+        mistakes.append(Mistake(Place(str(file), 1), at, str(file), right))
+        return None
     if not isinstance(root, CommentedMap):
         mistakes.append(Mistake(Place(str(file), 1), at, str(file), "should be a mapping of sections"))
         return None
