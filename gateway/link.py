@@ -5,6 +5,7 @@ ours.
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -90,19 +91,40 @@ class Link:
         loop = asyncio.get_running_loop()
         self._answer = loop.create_future()
         self._paused = False
+        # Resolving names, connecting and a TLS handshake block, so they have a thread of their own.
+        # Nothing else touches the client meanwhile.
+        connecting = asyncio.create_task(
+            asyncio.to_thread(self._client.connect, self._host, self._port, KEEPALIVE_SECONDS)
+        )
         try:
-            # Resolving names, connecting and a TLS handshake block, so they have a thread of their own.
-            # Nothing else touches the client meanwhile.
-            await asyncio.to_thread(self._client.connect, self._host, self._port, KEEPALIVE_SECONDS)
+            await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            await self._abandon(connecting)
+            raise
         except (OSError, ValueError) as error:
             raise LinkFailed(f"broker {self.where} cannot be reached: {error}") from error
-        self._socket = cast("ReadAheadSocket", self._client.socket())
-        self._socket.on_close = self._detach
+        opened = self._take_socket()
         self.lost.clear()
-        loop.add_reader(self._socket.fileno(), self._drain)
+        loop.add_reader(opened.fileno(), self._drain)
         self._ticker = loop.call_later(KEEPALIVE_SECONDS / 3, self._tick)
         self.flush()
         await self._answered("CONNECT")
+
+    async def _abandon(self, connecting: "asyncio.Task[MQTTErrorCode]") -> None:
+        """Close what the thread opens: it knows nothing of a cancellation. Connecting is limited."""
+        if self._answer is not None:
+            self._answer.cancel()  # nobody waits for it
+        while not connecting.done():
+            with contextlib.suppress(asyncio.CancelledError):  # the caller raises it
+                await asyncio.wait([connecting])
+        if not connecting.cancelled() and connecting.exception() is None:
+            self._take_socket()
+            self._give_up()
+
+    def _take_socket(self) -> ReadAheadSocket:
+        opened = self._socket = cast("ReadAheadSocket", self._client.socket())
+        opened.on_close = self._detach
+        return opened
 
     async def subscribe(self, topics: Sequence[str]) -> None:
         """Subscribe with QoS 1; raises `LinkFailed` where the broker refuses any."""
