@@ -58,7 +58,16 @@ def days(first: date, until: date) -> Iterator[date]:
 async def live_through(
     conn: AsyncConnection, past: Past, first: date, until: datetime, chance: Random
 ) -> None:
-    """Have every day from `first` on happen as far as it lies before `until`, in the caller's transaction."""
+    """Have every day from `first` on happen as far as it lies before `until`, in the caller's transaction.
+
+    Statements go in a pipeline: whatever nobody reads an answer of does not wait for one.
+    """
+    async with conn.pipeline():
+        await _live(conn, past, first, until, chance)
+    await store.silence_outbox(conn, until)
+
+
+async def _live(conn: AsyncConnection, past: Past, first: date, until: datetime, chance: Random) -> None:
     times = [time.fromisoformat(each) for each in await store.plan_times(conn, past.community_id)]
     bins = await store.asset_ids(conn, past.community_id, "bin")
     last = until.astimezone(past.zone).date()
@@ -71,7 +80,6 @@ async def live_through(
         if morning < until and day.day <= COLLECTIONS_A_MONTH:
             await open_order(conn, _collection(past, chance.choice(bins)), morning)
         await _work_off(conn, past, morning + timedelta(hours=3), until, chance)
-    await store.silence_outbox(conn, until)
 
 
 def _collection(past: Past, asset_id: int) -> NewOrder:

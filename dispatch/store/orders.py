@@ -163,6 +163,7 @@ async def write(conn: AsyncConnection, before: Order, after: Order) -> bool:
                escalation_cause = %(cause)s, escalation_step = %(step)s, escalated_at = %(escalated)s,
                escalation_zh = %(zh)s, escalation_en = %(en)s, due_at = %(due)s
          WHERE id = %(id)s AND status = %(was)s
+        RETURNING id
         """,
         {
             "id": before.id,
@@ -187,7 +188,7 @@ async def write(conn: AsyncConnection, before: Order, after: Order) -> bool:
             "due": after.due_at,
         },
     )
-    return cursor.rowcount == 1
+    return await cursor.fetchone() is not None
 
 
 async def add_move(

@@ -75,10 +75,11 @@ async def begin_run(conn: AsyncConnection, plan_id: int, asset_id: int, due_on: 
         """
         INSERT INTO plan_run (plan_id, asset_id, due_on) VALUES (%(plan)s, %(asset)s, %(due)s)
         ON CONFLICT (plan_id, asset_id, due_on) DO NOTHING
+        RETURNING due_on
         """,
         {"plan": plan_id, "asset": asset_id, "due": due_on},
     )
-    return cursor.rowcount == 1
+    return await cursor.fetchone() is not None
 
 
 async def opened(conn: AsyncConnection, plan_id: int, asset_id: int, due_on: date, order_id: int) -> None:
