@@ -109,8 +109,7 @@ def _packets() -> Iterator[bytes]:
     number = 0
     while True:
         for place, head in enumerate(heads):
-            if place % 50 == 0:
-                ts = datetime.now(UTC).isoformat(timespec="microseconds").encode()
+            ts = datetime.now(UTC).isoformat(timespec="microseconds").encode()
             number = number % 65_535 + 1
             body = (
                 b'{"v":1,"ts":"%s","readings":{"fill_percent":%d.5,"battery_percent":87,"temperature_c":%d}}'
