@@ -7,21 +7,20 @@ ring.
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 
 import msgspec
 from psycopg import AsyncConnection
 
-from config.profiles import load_profiles
 from gateway.signals import Device, Heard
 from rules import store
 from rules.book import RuleBook
 from rules.changes import AlarmChange
 from rules.engine import Facts, Input, Tick, step
 from rules.engine import next_due as engine_next_due
+from rules.facts import facts_of, rules_for
 from rules.findings import Batch, Finding, Key
 from rules.hearing import inputs
-from rules.moments import from_moment, span, to_moment
+from rules.moments import from_moment, to_moment
 from rules.ruleset import RuleSet
 from rules.state import DeviceState, encode_state, load_state
 from rules.store import Save, StateRow
@@ -40,7 +39,7 @@ async def hear(conn: AsyncConnection, heard: Sequence[Heard], book: RuleBook) ->
     for row in await _lock(conn, sorted(by_device)):
         said = by_device[row.key]
         device = said[-1].device
-        rules, facts = _rules_for(device, book), _facts_of(device, book)
+        rules, facts = rules_for(device, book), facts_of(device, book)
         given = [each for message in said for each in inputs(message, rules)]
         before = load_state(row.state)
         after = _step_all(device, rules, before, given, facts, findings)
@@ -60,7 +59,7 @@ async def wake(conn: AsyncConnection, now: datetime, book: RuleBook, limit: int 
     findings: list[Finding] = []
     for row in await store.lock_due(conn, now, limit):
         device, state = row.device, load_state(row.state)
-        rules, facts = _rules_for(device, book), _facts_of(device, book)
+        rules, facts = rules_for(device, book), facts_of(device, book)
         if row.retired:
             due = None  # nobody expects anything of it; it is looked at again if it speaks
         else:
@@ -90,22 +89,6 @@ async def _lock(conn: AsyncConnection, keys: Sequence[Key]) -> list[StateRow]:
         return found
     await store.make_states(conn, sorted(set(keys) - {row.key for row in found}))
     return await store.lock_states(conn, keys)
-
-
-def _rules_for(device: Device, book: RuleBook) -> RuleSet:
-    # An alarm is about an asset: a device that watches none (a kiosk) is only remembered as heard.
-    return book.for_class(device.asset_class if device.asset_id is not None else None)
-
-
-def _facts_of(device: Device, book: RuleBook) -> Facts:
-    return Facts(_rules_for(device, book).asset(device.attributes), _stale_after(device.profile))
-
-
-@cache
-def _stale_after(profile: str) -> int | None:
-    profiles = load_profiles()
-    stale_after = profiles[profile].stale_after if profile in profiles else None
-    return None if stale_after is None else span(stale_after)
 
 
 def _step_all(

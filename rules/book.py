@@ -3,16 +3,24 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from config.text import Text
-from rules.compile import compile_file
+from rules.compile import compile_text
 from rules.document import Problem, RuleFileError
 from rules.rule import OrderTemplate, Rule
 from rules.ruleset import AttributeRule, RuleSet
+from rules.sources import Source, file_sources, read_sources, shipped_rules
 
-__all__ = ["OrderTemplate", "Rule", "RuleBook", "load_rulebook", "shipped_rules", "site_rulebook"]
+__all__ = [
+    "OrderTemplate",
+    "Rule",
+    "RuleBook",
+    "load_rulebook",
+    "load_sources",
+    "shipped_rules",
+    "site_rulebook",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +58,6 @@ class RuleBook:
         return kinds
 
 
-def shipped_rules() -> tuple[Path, ...]:
-    """The rule files that come with the house."""
-    folder = Path(str(files("config"))) / "rules"
-    return tuple(sorted(folder.glob("*.yaml")))
-
-
 def site_rulebook(directory: Path | None) -> RuleBook:
     """The shipped rules and those of a site's own folder, read once; raises RuleFileError."""
     return load_rulebook() if directory is None else _with(directory)
@@ -63,32 +65,33 @@ def site_rulebook(directory: Path | None) -> RuleBook:
 
 @cache
 def _with(directory: Path) -> RuleBook:
-    return _load((*shipped_rules(), *sorted(directory.glob("*.yaml"))))
+    return load_sources(file_sources(directory))
 
 
 def load_rulebook(paths: Iterable[Path] | None = None) -> RuleBook:
     """Read rule files (the shipped ones unless told otherwise), or raise RuleFileError with every mistake."""
-    return _shipped() if paths is None else _load(tuple(paths))
+    return _shipped() if paths is None else load_sources(read_sources(paths))
 
 
 @cache
 def _shipped() -> RuleBook:
-    return _load(shipped_rules())
+    return load_sources(file_sources(None))
 
 
-def _load(paths: tuple[Path, ...]) -> RuleBook:
+def load_sources(sources: Iterable[Source]) -> RuleBook:
+    """Compile rule files into one book, or raise RuleFileError with every mistake of all of them."""
     problems: list[Problem] = []
     sets: dict[str, RuleSet] = {}
-    seen: dict[str, Path] = {}
-    for path in paths:
-        compiled = compile_file(path)
+    seen: dict[str, str] = {}
+    for source in sources:
+        compiled = compile_text(source.text, source.place)
         problems += compiled.problems
         for code in compiled.codes:
             if code in seen:
                 problems.append(
                     compiled.document.at(("rules", code), f"{code!r} is also in {seen[code]}", key=True)
                 )
-            seen[code] = path
+            seen[code] = source.place
         if compiled.rules is not None:
             known = sets.get(compiled.rules.asset_class)
             sets[compiled.rules.asset_class] = (

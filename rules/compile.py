@@ -1,13 +1,12 @@
 """From a rule file to compiled rules, finding every mistake on the way, each with its place."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from config.vocabulary import load_vocabulary
 from rules.compile_rule import RuleCompiler, Sheet
-from rules.document import Document, Problem, RuleFileError, read_document
+from rules.document import Document, Problem, RuleFileError, parse_document
 from rules.ruleset import AttributeRule, RuleSet
 from rules.schema import PARTS, AttributeSpec, RuleFile
 from rules.shape import misshapen
@@ -28,12 +27,16 @@ class Compiled:
         return () if self.rules is None else tuple(rule.code for rule in self.rules.rules)
 
 
-def compile_file(path: Path, name: str | None = None) -> Compiled:
-    """Read, check and compile one file; never raises for what the file says."""
+def compile_text(text: str, name: str) -> Compiled:
+    """Check and compile what a rule file says; never raises for what it says."""
     try:
-        document = read_document(path, name)
+        document = parse_document(text, name)
     except RuleFileError as error:
-        return Compiled(Document(name or str(path)), error.problems)
+        return Compiled(Document(name), error.problems)
+    return _compiled(document)
+
+
+def _compiled(document: Document) -> Compiled:
     try:
         file = RuleFile.model_validate(document.content)
     except ValidationError as error:

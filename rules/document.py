@@ -116,11 +116,17 @@ def _scalar(node: Node) -> object:
 
 def read_document(path: Path, name: str | None = None) -> Document:
     """Read a YAML file, or raise RuleFileError naming the place that is not YAML."""
-    document = Document(name or str(path))
+    name = name or str(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RuleFileError([Problem(document.name, 1, 1, f"cannot be read: {error}")]) from error
+        raise RuleFileError([Problem(name, 1, 1, f"cannot be read: {error}")]) from error
+    return parse_document(text, name)
+
+
+def parse_document(text: str, name: str) -> Document:
+    """Parse YAML, or raise RuleFileError naming the place that is not YAML."""
+    document = Document(name)
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:

@@ -1,0 +1,28 @@
+"""What the engine is told of a device beside what it says: rules, its asset's attributes, patience. Pure."""
+
+from functools import cache
+
+from config.profiles import load_profiles
+from gateway.signals import Device
+from rules.book import RuleBook
+from rules.engine import Facts
+from rules.moments import span
+from rules.ruleset import RuleSet
+
+
+def rules_for(device: Device, book: RuleBook) -> RuleSet:
+    """The rules that judge a device: those of its asset's class, none where it watches no asset."""
+    # An alarm is about an asset: a device that watches none (a kiosk) is only remembered as heard.
+    return book.for_class(device.asset_class if device.asset_id is not None else None)
+
+
+def facts_of(device: Device, book: RuleBook) -> Facts:
+    """What the rules of a device read beside its signals."""
+    return Facts(rules_for(device, book).asset(device.attributes), _stale_after(device.profile))
+
+
+@cache
+def _stale_after(profile: str) -> int | None:
+    profiles = load_profiles()
+    stale_after = profiles[profile].stale_after if profile in profiles else None
+    return None if stale_after is None else span(stale_after)

@@ -1,0 +1,50 @@
+"""Where rules come from: the files that are shipped, and those of a site's own folder, each under a name.
+
+By that name versions refer to it that are switched on later: `bin` is the shipped `bin.yaml`, `site.own` the
+`own.yaml` of the site's folder.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from rules.document import Problem, RuleFileError
+
+SITE = "site."
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The words of one rule file. `place` says in messages where they stand."""
+
+    name: str
+    place: str
+    text: str
+
+
+def shipped_rules() -> tuple[Path, ...]:
+    """The rule files that come with the house."""
+    folder = Path(str(files("config"))) / "rules"
+    return tuple(sorted(folder.glob("*.yaml")))
+
+
+def file_sources(directory: Path | None) -> tuple[Source, ...]:
+    """The shipped files and those of a site's folder; raises RuleFileError for one that cannot be read."""
+    own = () if directory is None else sorted(directory.glob("*.yaml"))
+    return (
+        *(_read(path, path.stem) for path in shipped_rules()),
+        *(_read(path, f"{SITE}{path.stem}") for path in own),
+    )
+
+
+def read_sources(paths: Iterable[Path]) -> tuple[Source, ...]:
+    """Any rule files, each under its own address."""
+    return tuple(_read(path, str(path)) for path in paths)
+
+
+def _read(path: Path, name: str) -> Source:
+    try:
+        return Source(name, str(path), path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RuleFileError([Problem(str(path), 1, 1, f"cannot be read: {error}")]) from error
