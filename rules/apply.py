@@ -101,7 +101,9 @@ def _step_all(
 ) -> DeviceState:
     for each in given:
         state, effects = step(rules, state, each, facts)
-        findings += [Finding(device.key, device.asset_id or 0, effect) for effect in effects]
+        if effects:
+            wall = each.now if isinstance(each, Tick) else each.received
+            findings += [Finding(device.key, device.asset_id or 0, effect, wall) for effect in effects]
     return state
 
 

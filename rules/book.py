@@ -7,7 +7,8 @@ from pathlib import Path
 
 from config.text import Text
 from rules.compile import compile_text
-from rules.document import Problem, RuleFileError
+from rules.document import Document, Problem, RuleFileError
+from rules.holds import check_holds
 from rules.rule import OrderTemplate, Rule
 from rules.ruleset import AttributeRule, RuleSet
 from rules.sources import Source, file_sources, read_sources, shipped_rules
@@ -70,7 +71,13 @@ def _with(directory: Path) -> RuleBook:
 
 def load_rulebook(paths: Iterable[Path] | None = None) -> RuleBook:
     """Read rule files (the shipped ones unless told otherwise), or raise RuleFileError with every mistake."""
-    return _shipped() if paths is None else load_sources(read_sources(paths))
+    if paths is None:
+        return _shipped()
+    return load_sources(read_sources(paths), _classes(_shipped().rules))
+
+
+def _classes(rules: Iterable[Rule]) -> dict[str, str]:
+    return {rule.code: rule.asset_class for rule in rules}
 
 
 @cache
@@ -78,11 +85,15 @@ def _shipped() -> RuleBook:
     return load_sources(file_sources(None))
 
 
-def load_sources(sources: Iterable[Source]) -> RuleBook:
-    """Compile rule files into one book, or raise RuleFileError with every mistake of all of them."""
+def load_sources(sources: Iterable[Source], beside: Mapping[str, str] | None = None) -> RuleBook:
+    """Compile rule files into one book, or raise RuleFileError with every mistake of all of them.
+
+    `beside`: the asset class of rules that are not among them and may be named.
+    """
     problems: list[Problem] = []
     sets: dict[str, RuleSet] = {}
     seen: dict[str, str] = {}
+    read: list[tuple[Document, tuple[Rule, ...]]] = []
     for source in sources:
         compiled = compile_text(source.text, source.place)
         problems += compiled.problems
@@ -93,10 +104,12 @@ def load_sources(sources: Iterable[Source]) -> RuleBook:
                 )
             seen[code] = source.place
         if compiled.rules is not None:
+            read.append((compiled.document, compiled.rules.rules))
             known = sets.get(compiled.rules.asset_class)
             sets[compiled.rules.asset_class] = (
                 compiled.rules if known is None else known.joined(compiled.rules)
             )
+    problems += check_holds(read, {**(beside or {}), **_classes(rule for _, rules in read for rule in rules)})
     if problems:
         raise RuleFileError(problems)
     return RuleBook(sets)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from config.vocabulary import load_vocabulary
-from rules.compile_rule import RuleCompiler, Sheet
+from rules.compile_rule import RuleCompiler
 from rules.document import Document, Problem, RuleFileError, parse_document
 from rules.ruleset import AttributeRule, RuleSet
 from rules.schema import PARTS, AttributeSpec, RuleFile
 from rules.shape import misshapen
+from rules.sheet import Sheet
 from rules.type_check import Scope, nearest
 
 

@@ -5,45 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 
-from rules.conditions import Condition, compile_condition
-from rules.document import Document, Keys, Problem
-from rules.expressions import ExpressionError
+from rules.compile_hold import compile_group, compile_hold
+from rules.conditions import Condition
+from rules.document import Keys
 from rules.moments import span
 from rules.rule import LATE_AFTER, Happens, Holds, Offline, OrderTemplate, Rule, Silent, Trigger
-from rules.rule_reach import check_reach, check_side
+from rules.rule_reach import check_reach
 from rules.schema import OrderSpec, RuleSpec, TriggerSpec
-from rules.type_check import Scope, check_types, nearest
-
-
-@dataclass(slots=True)
-class Sheet:
-    """A document being compiled, and what has been found wrong with it so far."""
-
-    document: Document
-    problems: list[Problem]
-
-    def note(self, path: Keys, message: str, *, key: bool = False, offset: int = 0) -> None:
-        """Write down a problem at its place."""
-        self.problems.append(self.document.at(path, message, key=key, offset=offset))
-
-    def condition(self, path: Keys, source: str, scope: Scope) -> Condition | None:
-        """Compile and type-check a condition; what is wrong with it is noted at its characters."""
-        try:
-            condition = compile_condition(source)
-        except ExpressionError as error:
-            self.note(path, error.message, offset=error.offset)
-            return None
-        mistakes = check_types(condition.tree, scope)
-        for each in mistakes:
-            self.note(path, each.message, offset=each.offset)
-        return None if mistakes else condition
-
-    def unless(self, path: Keys, source: str, scope: Scope) -> Condition | None:
-        """Compile, type-check and try an `unless`."""
-        condition = self.condition(path, source, scope)
-        for message in check_side("unless", condition, scope) if condition is not None else ():
-            self.note(path, message)
-        return condition
+from rules.sheet import Sheet
+from rules.type_check import Scope, nearest
 
 
 @dataclass(slots=True)
@@ -85,6 +55,8 @@ class RuleCompiler:
             clear_after=_span(spec.clear_after),
             keep=_span(spec.keep) or 0,
             late_after=_span(spec.late_after) or LATE_AFTER,
+            held_by=compile_hold(self.sheet, self.path, spec, self.scope),
+            group=compile_group(self.sheet, self.path, spec),
         )
         self._check_ending(rule, spec)
         if len(self.sheet.problems) == before:

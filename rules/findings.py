@@ -31,6 +31,7 @@ class NewAlarm:
     recorded_at: datetime
     paged_at: datetime | None
     cleared_at: datetime | None
+    cleared_known_at: datetime | None  # our clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class AlarmMove:
     rule: str
     paged_at: datetime | None
     cleared_at: datetime | None
+    cleared_known_at: datetime | None  # our clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,12 @@ class MovedAlarm:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An effect and the device it is about."""
+    """An effect and the device it is about; `wall` is our clock when what caused it was heard."""
 
     key: Key
     asset_id: int
     effect: Effect
+    wall: int
 
 
 @dataclass(slots=True)
@@ -74,6 +77,7 @@ class Story:
     raised: Raised | None = None
     paged_at: datetime | None = None
     cleared_at: datetime | None = None
+    cleared_known_at: datetime | None = None
     alarm_id: int | None = None
     paged: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
@@ -92,11 +96,12 @@ class Story:
             recorded_at=recorded_at,
             paged_at=recorded_at if raised.page else self.paged_at,
             cleared_at=self.cleared_at,
+            cleared_known_at=self.cleared_known_at,
         )
 
     def move(self) -> AlarmMove:
         """The change of an alarm that was live before."""
-        return AlarmMove(self.key[1], self.rule.code, self.paged_at, self.cleared_at)
+        return AlarmMove(self.key[1], self.rule.code, self.paged_at, self.cleared_at, self.cleared_known_at)
 
     def was(self, alarm: MovedAlarm) -> None:
         """Learn which row it is."""
@@ -133,6 +138,7 @@ class Batch:
                 story.paged_at, story.paged = from_moment(effect.wall), True
             case Cleared():
                 story.cleared_at = from_moment(effect.at)
+                story.cleared_known_at = from_moment(max(finding.wall, effect.at))
                 del current[place]
         self._told.append((finding, story))
 

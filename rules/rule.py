@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rules.conditions import Condition
 
 LATE_AFTER = 15 * 60 * 1_000_000
+# The signal and the word by which an asset says that somebody works on it.
+MODE, INSPECTION = "service_mode", "inspection"
 
 Severity = Literal["critical", "major", "minor", "info"]
 
@@ -30,6 +32,31 @@ class OrderTemplate:
     respond: timedelta | None = None
     arrive: timedelta | None = None
     complete: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBy:
+    """What keeps an alarm from people while it is so: the alarm stays true, and opens no order meanwhile.
+
+    `orders`: the asset has a live order of such a kind; `work`: somebody is at work on one; `parents`: the
+    parent asset has a live alarm of such a rule; `alarms`: the asset itself has; `inspection`: it is in
+    inspection; `emergency`: its community is in a declared emergency (None: as the house says by severity).
+    """
+
+    orders: tuple[str, ...] = ()
+    work: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+    inspection: bool = False
+    emergency: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Alarms of one asset or area, asking for the same kind of work, become one order within a time."""
+
+    by: Literal["asset", "area"]
+    within: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +122,8 @@ class Rule:
     clear_after: int | None = None
     keep: int = 0
     late_after: int = LATE_AFTER
+    held_by: HeldBy = HeldBy()
+    group: Group | Literal[False] | None = None  # None: as the house says
 
     @property
     def conditions(self) -> tuple["Condition", ...]:

@@ -9,7 +9,7 @@ from config.text import Text
 from config.vocabulary import Signal
 from gateway.signals import Reading
 from rules.conditions import Value
-from rules.rule import Happens, Holds, Offline, Rule, Silent
+from rules.rule import MODE, Happens, Holds, Offline, Rule, Silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ class RuleSet:
                 by_signal.setdefault(name, []).append(position)
             for code in rule.codes:
                 by_code.setdefault(code, []).append(position)
+        if any(rule.held_by.inspection for rule in listed):
+            by_signal.setdefault(MODE, [])  # remembered, though no condition may read it
         return cls(
             asset_class=asset_class,
             rules=listed,

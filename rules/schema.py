@@ -75,6 +75,24 @@ class OrderSpec(_Part):
     checklist: list[ChecklistItem] = []
 
 
+class HoldSpec(_Part):
+    """One thing that keeps an alarm from people: exactly one of these words."""
+
+    order: Codes | None = None
+    at_work: Codes | None = None
+    parent: Codes | None = None
+    alarm: Codes | None = None
+    inspection: Literal[True] | None = None
+    emergency: StrictBool | None = None
+
+
+class GroupSpec(_Part):
+    """Alarms that become one order: of one asset or of one area, within a time."""
+
+    by: Literal["asset", "area"]
+    within: Span
+
+
 class TriggerSpec(_Part):
     """One way for an alarm to be raised: `when`, `on`, `on` with `when`, `silent` or `offline`."""
 
@@ -103,6 +121,8 @@ class RuleSpec(TriggerSpec):
     keep: Span | None = None
     late_after: Span | None = None
     order: OrderSpec | None = None
+    inhibited_by: Annotated[list[HoldSpec], Field(min_length=1)] | None = None
+    group: GroupSpec | Literal[False] | None = None
 
 
 class RuleFile(_Part):
@@ -115,4 +135,4 @@ class RuleFile(_Part):
 
 
 # Everything whose fields a rule file may write, for naming the nearest to a mistyped one.
-PARTS = (RuleFile, RuleSpec, OrderSpec, AttributeSpec, Said, ChecklistItem)
+PARTS = (RuleFile, RuleSpec, OrderSpec, HoldSpec, GroupSpec, AttributeSpec, Said, ChecklistItem)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 # pydantic names the branch of a union it tried; only what stands in the file is a place.
-_BRANCHES = ("literal[", "function-", "constrained-", "nullable", "bool", "float", "str")
+_MODELS = ("GroupSpec",)
+_BRANCHES = ("literal[", "function-", "constrained-", "nullable", "bool", "float", "str", *_MODELS)
 
 
 def misshapen(document: Document, error: ValidationError, parts: Sequence[type[BaseModel]]) -> list[Problem]:
@@ -31,7 +32,7 @@ def _problem(document: Document, error: "ErrorDetails", words: tuple[str, ...]) 
     parts = list(error["loc"])
     while parts and str(parts[-1]).startswith(_BRANCHES) and tuple(parts) not in document:
         parts.pop()
-    path = tuple(part for part in parts if not str(part).startswith(("literal[", "function-")))
+    path = tuple(part for part in parts if not str(part).startswith(("literal[", "function-", *_MODELS)))
     name = str(path[-1]) if path else "the file"
     match error["type"]:
         case "extra_forbidden":

@@ -153,16 +153,18 @@ async def insert_alarms(conn: AsyncConnection, alarms: Sequence[NewAlarm]) -> di
                         %(titles_zh)s::text[], %(titles_en)s::text[],
                         %(meanings_zh)s::text[], %(meanings_en)s::text[],
                         %(facts)s::jsonb[], %(raised)s::timestamptz[], %(recorded)s::timestamptz[],
-                        %(paged)s::timestamptz[], %(cleared)s::timestamptz[])
+                        %(paged)s::timestamptz[], %(cleared)s::timestamptz[], %(known)s::timestamptz[])
                  WITH ORDINALITY
                  AS v (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh, meaning_en,
-                       facts, raised_at, recorded_at, paged_at, cleared_at, n)
+                       facts, raised_at, recorded_at, paged_at, cleared_at, cleared_known_at, n)
         ), stored AS (
             INSERT INTO alarm (id, community_id, device_id, rule, severity, title_zh, title_en,
-                               meaning_zh, meaning_en, facts, raised_at, recorded_at, paged_at, cleared_at)
+                               meaning_zh, meaning_en, facts, raised_at, recorded_at, paged_at, cleared_at,
+                               cleared_known_at)
             OVERRIDING SYSTEM VALUE
             SELECT id, community_id, device_id, rule, severity, title_zh, title_en,
-                   meaning_zh, meaning_en, facts, raised_at, recorded_at, paged_at, cleared_at
+                   meaning_zh, meaning_en, facts, raised_at, recorded_at, paged_at, cleared_at,
+                   cleared_known_at
             FROM new ORDER BY n
             ON CONFLICT DO NOTHING
             RETURNING id
@@ -183,6 +185,7 @@ async def insert_alarms(conn: AsyncConnection, alarms: Sequence[NewAlarm]) -> di
             "recorded": [alarm.recorded_at for alarm in alarms],
             "paged": [alarm.paged_at for alarm in alarms],
             "cleared": [alarm.cleared_at for alarm in alarms],
+            "known": [alarm.cleared_known_at for alarm in alarms],
         },
     )
     return {int(n) - 1: int(id_) for n, id_ in await cursor.fetchall()}
@@ -195,9 +198,11 @@ async def move_alarms(conn: AsyncConnection, moves: Sequence[AlarmMove]) -> list
             """
             UPDATE alarm a
             SET paged_at = coalesce(a.paged_at, v.paged_at),
-                cleared_at = CASE WHEN v.cleared_at IS NOT NULL THEN greatest(v.cleared_at, a.raised_at) END
+                cleared_at = CASE WHEN v.cleared_at IS NOT NULL THEN greatest(v.cleared_at, a.raised_at) END,
+                cleared_known_at = v.cleared_known_at
             FROM unnest(%(devices)s::int[], %(rules)s::text[], %(paged)s::timestamptz[],
-                        %(cleared)s::timestamptz[]) AS v (device_id, rule, paged_at, cleared_at)
+                        %(cleared)s::timestamptz[], %(known)s::timestamptz[])
+                 AS v (device_id, rule, paged_at, cleared_at, cleared_known_at)
             WHERE a.device_id = v.device_id AND a.rule = v.rule AND a.cleared_at IS NULL
             RETURNING a.id, a.device_id, a.rule, a.paged_at IS NOT NULL AS paged, a.cleared_at, a.facts
             """,
@@ -206,6 +211,7 @@ async def move_alarms(conn: AsyncConnection, moves: Sequence[AlarmMove]) -> list
                 "rules": [move.rule for move in moves],
                 "paged": [move.paged_at for move in moves],
                 "cleared": [move.cleared_at for move in moves],
+                "known": [move.cleared_known_at for move in moves],
             },
         )
         return await cursor.fetchall()
@@ -217,7 +223,7 @@ async def end_alarms_of_other_rules(
     """End live alarms whose rule is not among `known`: (alarm id, community id) of each."""
     cursor = await conn.execute(
         """
-        UPDATE alarm SET cleared_at = greatest(%(now)s, raised_at)
+        UPDATE alarm SET cleared_at = greatest(%(now)s, raised_at), cleared_known_at = %(now)s
         WHERE cleared_at IS NULL AND NOT rule = ANY (%(known)s::text[])
         RETURNING id, community_id
         """,

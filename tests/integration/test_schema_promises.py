@@ -201,6 +201,7 @@ async def test_nothing_waits_for_ever(racers: Racers) -> None:
 
 
 APPEND_ONLY = [
+    "alarm_event",
     "allocation",
     "bill",
     "bill_line",
