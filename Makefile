@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary -c constraints.txt
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench bench-forecast clean
 
 demo: $(VENV)/.ready  ## a running system with sample data, at a printed address
 	@$(BIN)/clerestory demo $(ARGS)
@@ -24,6 +24,9 @@ format: $(VENV)/.ready-dev
 
 bench: $(VENV)/.ready-dev  ## each headline figure beside its baseline, measured here and now
 	$(BIN)/python -m benchmarks
+
+bench-forecast: $(VENV)/.ready-dev  ## how well bins' time to full is forecast on recorded collections
+	$(BIN)/python -m benchmarks.forecast $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info
