@@ -1,6 +1,7 @@
 """Signals' values in words, for orders and pages alike. Pure."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from config.text import NO_YES, Text
@@ -18,6 +19,14 @@ _CHOICES: Final[Mapping[str, Text]] = {
     "emergency_power": Text(zh="应急电源运行", en="emergency power"),
     "earthquake": Text(zh="地震模式", en="earthquake mode"),
     "unknown": Text(zh="未知", en="unknown"),
+}
+
+# A fact's name as the rules write what they worked out from a signal's past.
+_MEASURE: Final = re.compile(r"(rate|mean|forecast)\((\w+), (\w+)\)")
+_MEASURED: Final[Mapping[str, Text]] = {
+    "rate": Text(zh="{signal}（{length} 内变化）", en="{signal}, change over {length}"),
+    "mean": Text(zh="{signal}（{length} 平均）", en="{signal}, mean of {length}"),
+    "forecast": Text(zh="{signal}（{length} 后预计）", en="{signal} expected in {length}"),
 }
 
 
@@ -44,8 +53,10 @@ def value_text(signal: Signal, value: float) -> Text:
 
 def facts_text(facts: Mapping[str, Any], signals: Mapping[str, Signal]) -> list[tuple[Text, Text]]:
     """Return an alarm's facts as (label, value with unit); what is no known signal is left out."""
-    said = []
+    said: list[tuple[Text, Text]] = []
     for name, value in facts.items():
+        if (measure := _MEASURE.fullmatch(name)) and isinstance(value, int | float):
+            said += _measure_text(measure, float(value), signals)
         signal = signals.get(name)
         if signal is None or not isinstance(value, str | int | float):
             continue
@@ -53,6 +64,25 @@ def facts_text(facts: Mapping[str, Any], signals: Mapping[str, Signal]) -> list[
         unit = f" {signal.unit}" if signal.unit else ""
         said.append((signal.label, Text(zh=words.zh + unit, en=words.en + unit)))
     return said
+
+
+def _measure_text(
+    measure: re.Match[str], value: float, signals: Mapping[str, Signal]
+) -> Iterator[tuple[Text, Text]]:
+    """Say what a rule worked out from a signal's past: its mean, its change, where it is heading."""
+    function, subject, length = measure.groups()
+    signal = signals.get(subject)
+    if signal is None:
+        return
+    words = _MEASURED[function]
+    label = Text(
+        zh=words.zh.format(signal=signal.label.zh, length=length),
+        en=words.en.format(signal=signal.label.en, length=length),
+    )
+    written = value_text(signal, value).en
+    unit = f" {signal.unit}" if signal.unit else ""
+    hourly = Text(zh="/小时", en=" an hour") if function == "rate" else Text(zh="", en="")
+    yield label, Text(zh=f"{written}{unit}{hourly.zh}", en=f"{written}{unit}{hourly.en}")
 
 
 def _choice(value: str) -> Text:

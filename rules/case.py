@@ -1,6 +1,7 @@
 """One rule's case on one device, during one step: from what was said to raised, paged, cleared. Pure."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rules.conditions import Value
@@ -254,6 +255,9 @@ class Case:
         self._page_at = None if fresh else wall + PAGE_DELAY
         values = self._view.values
         known: dict[str, Value] = {name: values[name] for name in self._plan.signals if name in values}
+        for slot in self._plan.slots:
+            with suppress(KeyError):
+                known[slot] = values[slot]
         self._effects.append(Raised(self._rule, at, wall, page=fresh, facts=known | dict(said)))
 
     def found(self, at: int, wall: int, facts: Mapping[str, Value]) -> None:

@@ -9,9 +9,9 @@ from rules.compile_rule import RuleCompiler
 from rules.document import Document, Problem, RuleFileError, parse_document
 from rules.ruleset import AttributeRule, RuleSet
 from rules.schema import PARTS, AttributeSpec, RuleFile
+from rules.scope import Scope, nearest
 from rules.shape import misshapen
 from rules.sheet import Sheet
-from rules.type_check import Scope, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class _FileCompiler:
             self.sheet.note(("asset_class",), f"{asset_class!r} is not an asset class{hint}")
             return None
         attributes = {name: self._attribute(name, spec) for name, spec in self.file.attributes.items()}
-        scope = Scope(asset_class, vocabulary.signals(asset_class), attributes)
-        unless = self.sheet.unless(("unless",), self.file.unless, scope) if self.file.unless else None
         events = tuple(vocabulary.events_on(asset_class))
+        scope = Scope(asset_class, vocabulary.signals(asset_class), attributes, events=events)
+        unless = self.sheet.unless(("unless",), self.file.unless, scope) if self.file.unless else None
         rules = [
-            RuleCompiler(self.sheet, ("rules", code), scope, events, unless).rule(code, spec)
+            RuleCompiler(self.sheet, ("rules", code), scope, unless).rule(code, spec)
             for code, spec in self.file.rules.items()
         ]
         return RuleSet.of(asset_class, rules, attributes, scope.signals)

@@ -6,8 +6,8 @@ from typing import Literal
 from rules.document import Keys
 from rules.rule import INSPECTION, MODE, Group, HeldBy
 from rules.schema import HoldSpec, RuleSpec
+from rules.scope import Scope
 from rules.sheet import Sheet
-from rules.type_check import Scope
 
 _WORDS = ("order", "at_work", "parent", "alarm", "inspection", "emergency")
 

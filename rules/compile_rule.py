@@ -12,8 +12,8 @@ from rules.moments import span
 from rules.rule import LATE_AFTER, Happens, Holds, Offline, OrderTemplate, Rule, Silent, Trigger
 from rules.rule_reach import check_reach
 from rules.schema import OrderSpec, RuleSpec, TriggerSpec
+from rules.scope import Scope, nearest
 from rules.sheet import Sheet
-from rules.type_check import Scope, nearest
 
 
 @dataclass(slots=True)
@@ -23,7 +23,6 @@ class RuleCompiler:
     sheet: Sheet
     path: Keys
     scope: Scope
-    events: tuple[str, ...]
     file_unless: Condition | None
 
     def rule(self, code: str, spec: RuleSpec) -> Rule:
@@ -76,8 +75,8 @@ class RuleCompiler:
 
     def _codes(self, path: Keys, codes: Iterable[str]) -> list[str]:
         for n, code in enumerate(codes):
-            if code not in self.events:
-                hint = nearest(code, self.events)
+            if code not in self.scope.events:
+                hint = nearest(code, self.scope.events)
                 self.sheet.note((*path, n), f"{code!r} is not an event of {self.scope.asset_class}{hint}")
         return list(codes)
 
@@ -100,7 +99,8 @@ class RuleCompiler:
             return Offline(hold, unless)
         when = None
         if spec.when is not None:
-            scope = replace(self.scope, event=spec.on is not None)
+            raising = frozenset(spec.on or ())
+            scope = replace(self.scope, event=spec.on is not None, raising=raising)
             when = self.sheet.condition((*path, "when"), spec.when, scope)
         if spec.on is not None:
             return Happens(frozenset(self._codes((*path, "on"), spec.on)), when, times, within, unless)

@@ -10,7 +10,7 @@ is told when something fresh confirms it, or `PAGE_DELAY` after it was heard if 
 So a backlog that a device sends after an outage pages nobody about what has ended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -18,10 +18,11 @@ import msgspec
 
 from rules.case import Case, Effect, View
 from rules.conditions import Value
-from rules.moments import from_moment
+from rules.moments import SECOND, from_moment
 from rules.rule import Offline, Rule, Silent
 from rules.ruleset import RulePlan, RuleSet
-from rules.state import DeviceState, Memory, Since
+from rules.state import VERSION, DeviceState, Memory, Since
+from rules.windows import Pasts, followed, measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def step(rules: RuleSet, state: DeviceState, given: Input, facts: Facts) -> Step
 
 def next_due(rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
     """When our clock should next be shown to this device's rules, or None."""
-    view = _view(state, facts)
+    view = _view(rules, state, facts)
     moments: list[int | None] = []
     for code, memory in state.rules.items():
         position = rules.index.get(code)
@@ -105,7 +106,12 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
         for code, detail in said.events.items()
         if code in rules.by_code and (code not in past or past[code] < at)
     }
-    if not values and not events and at <= state.latest:
+    windows = state.windows
+    late: Sequence[str] = ()
+    if rules.windows or windows:
+        windows = _followed(rules, state, said)
+        late = () if windows is state.windows else [name for name in said.values if name in rules.windows]
+    if not values and not events and at <= state.latest and windows is state.windows:
         return state, []
     signals = {**known, **{name: (at, value) for name, value in values.items()}} if values else known
     back = state.online is False and at > state.online_at
@@ -117,8 +123,19 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
         heard=said.received if state.heard is None else max(state.heard, said.received),
         online=True if back else state.online,
         online_at=at if back else state.online_at,
+        windows=windows,
+        v=VERSION if windows else state.v,
     )
-    return _with_rules(after, _Steps(rules, after, facts).said(said, values, events, back=back))
+    return _with_rules(after, _Steps(rules, after, facts).said(said, values, events, late, back=back))
+
+
+def _followed(rules: RuleSet, state: DeviceState, said: Said) -> Pasts:
+    """The past of the signals that rules follow, without what no rule follows any longer."""
+    known = state.windows
+    if not known.keys() <= rules.window_keys:
+        known = {key: samples for key, samples in known.items() if key in rules.window_keys}
+    heard = [(name, float(value)) for name, value in said.values.items() if name in rules.windows]
+    return followed(rules.windows, known, said.at, heard) if heard else known
 
 
 def _status(rules: RuleSet, state: DeviceState, status: Status, facts: Facts) -> Stepped:
@@ -146,8 +163,32 @@ def _with_rules(state: DeviceState, outcome: Outcome) -> Stepped:
     return msgspec.structs.replace(state, rules=memories), effects
 
 
-def _view(state: DeviceState, facts: Facts) -> View:
-    return View(state.signals, {name: value for name, (_, value) in state.signals.items()}, facts.asset)
+def _view(rules: RuleSet, state: DeviceState, facts: Facts) -> View:
+    values = {name: value for name, (_, value) in state.signals.items()}
+    return View(state.signals, Measured(values, rules, state) if rules.measures else values, facts.asset)
+
+
+class Measured(dict[str, Value]):
+    """Latest values that also know the measures of the rules, by their slots, worked out when asked for."""
+
+    __slots__ = ("_rules", "_state")
+
+    def __init__(self, values: Mapping[str, Value], rules: RuleSet, state: DeviceState) -> None:
+        super().__init__(values)
+        self._rules = rules
+        self._state = state
+
+    def __missing__(self, name: str) -> Value:
+        measure, state = self._rules.measures[name], self._state
+        if measure.function == "since":
+            found = (state.latest - state.events[measure.subject]) / SECOND
+        else:
+            known = measured(measure, state.windows, self._rules.signals[measure.subject])
+            if known is None:
+                raise KeyError(name)
+            found = known
+        self[name] = found
+        return found
 
 
 def _silent_from(rules: RuleSet, position: int, state: DeviceState, view: View, facts: Facts) -> int | None:
@@ -160,6 +201,16 @@ def _silent_from(rules: RuleSet, position: int, state: DeviceState, view: View, 
     return None
 
 
+def _by_measure(rules: RuleSet, followed: Iterable[str], events: Iterable[str]) -> set[int]:
+    """The rules whose measures have news: of the past of a signal, or of an event."""
+    return {
+        position
+        for index, names in ((rules.by_window, followed), (rules.by_since, events))
+        for name in names
+        for position in index.get(name, ())
+    }
+
+
 class _Steps:
     """One step through all rules that it may concern, in the order of the rule file."""
 
@@ -167,7 +218,7 @@ class _Steps:
         self._rules = rules
         self._state = state
         self._facts = facts
-        self._view = _view(state, facts)
+        self._view = _view(rules, state, facts)
         # What a rule remembers that is no longer in the book is forgotten here.
         self._memories = {code: memory for code, memory in state.rules.items() if code in rules.index}
         self._effects: list[Effect] = []
@@ -187,10 +238,18 @@ class _Steps:
             self._memories[code] = memory
 
     def said(
-        self, said: Said, values: Mapping[str, Value], events: Mapping[str, str], *, back: bool
+        self,
+        said: Said,
+        values: Mapping[str, Value],
+        events: Mapping[str, str],
+        followed: Sequence[str],
+        *,
+        back: bool,
     ) -> Outcome:
         rules, received = self._rules, said.received
         touched = rules.reading(tuple(values))
+        if followed or rules.by_since:
+            touched = touched | _by_measure(rules, followed, events)
         happened = set(chain.from_iterable(rules.by_code[code] for code in events))
         busy = happened | {rules.index[code] for code in self._memories}
         for position in sorted(touched | busy) if busy else touched:

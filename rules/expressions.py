@@ -3,10 +3,14 @@
 The Common Expression Language evaluates conditions at run time (`rules.conditions`); this tree exists because
 its library tells neither types nor positions. It knows literals, names, member access, calls, lists, `?:`,
 `in` and all operators; maps, macros and message construction are refused here, so a rule cannot use them.
+Beyond CEL it knows spans of time (`30m`, `1h30m`); `rules.measures` says where they may stand.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from config.duration import parse_duration
 
 Scalar = bool | int | float | str | None
 
@@ -24,6 +28,15 @@ class ExpressionError(Exception):
 class Literal:
     offset: int
     value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A length of time as it is written in conditions; ends before the character at `end`."""
+
+    offset: int
+    length: timedelta
+    end: int = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +83,15 @@ class Call:
     offset: int
     function: str
     arguments: tuple["Node", ...]
+    end: int = field(default=0, compare=False)
 
 
-Node = Literal | Name | Unary | Binary | Choice | Listing | Call
+Node = Literal | Span | Name | Unary | Binary | Choice | Listing | Call
 
 _TOKEN = re.compile(
     r"""\s*(?:
-        (?P<number>(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\d+))
+        (?P<span>\d[0-9.]*[A-DF-Za-df-z_][A-Za-z0-9_]*)
+      | (?P<number>(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\d+))
       | (?P<string>'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")
       | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
       | (?P<sign>&&|\|\||[<>=!]=|[-+*/%<>!?:.,()\[\]])
@@ -111,28 +126,26 @@ def parse(source: str) -> Node:
     return node
 
 
-def names(node: Node) -> frozenset[str]:
-    """Every signal, attribute (`asset.x`) and event field (`event.x`) a condition mentions."""
-    return frozenset(each.name for each in walk(node) if isinstance(each, Name))
-
-
 def walk(node: Node) -> list[Node]:
     """The node and everything under it."""
-    below: tuple[Node, ...]
+    return [node, *(inner for each in children(node) for inner in walk(each))]
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """What stands directly under a node."""
     match node:
         case Unary(operand=operand):
-            below = (operand,)
+            return (operand,)
         case Binary(left=left, right=right):
-            below = (left, right)
+            return (left, right)
         case Choice(condition=condition, then=then, otherwise=otherwise):
-            below = (condition, then, otherwise)
+            return (condition, then, otherwise)
         case Listing(items=items):
-            below = items
+            return items
         case Call(arguments=arguments):
-            below = arguments
+            return arguments
         case _:
-            below = ()
-    return [node, *(inner for each in below for inner in walk(each))]
+            return ()
 
 
 def _tokens(source: str) -> list[_Token]:
@@ -161,6 +174,12 @@ class _Parser:
     @property
     def _token(self) -> _Token:
         return self._tokens[self._next] if self._next < len(self._tokens) else self._end
+
+    @property
+    def _behind(self) -> int:
+        """The character behind the last token that was taken."""
+        token = self._tokens[self._next - 1]
+        return token.offset + len(token.text)
 
     def _take(self, *texts: str) -> _Token | None:
         token = self._token
@@ -217,7 +236,8 @@ class _Parser:
                 raise self._unexpected("a name")
             self._next += 1
             if self._take("("):
-                node = Call(token.offset, token.text, (node, *self._items(")", depth)))
+                items = self._items(")", depth)
+                node = Call(token.offset, token.text, (node, *items), self._behind)
             elif isinstance(node, Name) and "." not in node.name:
                 node = Name(node.offset, f"{node.name}.{token.text}")
             else:
@@ -232,13 +252,16 @@ class _Parser:
             return node
         if self._take("["):
             return Listing(token.offset, self._items("]", depth))
-        if token.kind not in {"name", "number", "string"}:
+        if token.kind not in {"name", "number", "span", "string"}:
             raise self._unexpected("a value")
         self._next += 1
+        if token.kind == "span":
+            return _span(token)
         if token.kind != "name" or token.text in _CONSTANTS:
             return Literal(token.offset, _value(token))
         if self._take("("):
-            return Call(token.offset, token.text, self._items(")", depth))
+            items = self._items(")", depth)
+            return Call(token.offset, token.text, items, self._behind)
         return Name(token.offset, token.text)
 
     def _items(self, closing: str, depth: int) -> tuple[Node, ...]:
@@ -250,6 +273,15 @@ class _Parser:
             if self._take(closing):
                 return tuple(items)
             self._expect(",")
+
+
+def _span(token: _Token) -> Span:
+    try:
+        length = parse_duration(token.text)
+    except (ValueError, OverflowError):
+        message = f"{token.text!r} is neither a number nor a span like 90s, 5m, 36h or 1h30m"
+        raise ExpressionError(token.offset, message) from None
+    return Span(token.offset, length, token.offset + len(token.text))
 
 
 def _value(token: _Token) -> Scalar:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rules.document import Document, Keys, Problem
 from rules.rule import Rule
-from rules.type_check import nearest
+from rules.scope import nearest
 
 
 def check_holds(

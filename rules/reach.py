@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import islice, pairwise, product
 
 from rules.conditions import Condition, Value
-from rules.expressions import Binary, Call, Listing, Literal, Name, Node, Unary, names, walk
-from rules.type_check import Scope
+from rules.expressions import Binary, Call, Listing, Literal, Name, Node, Span, Unary, walk
+from rules.measures import Measure, is_measure, plain_names
+from rules.scope import Scope
 
 _MOST = 20_000
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "%"})
@@ -68,12 +69,18 @@ def survey(conditions: Sequence[Condition], scope: Scope, codes: Iterable[str] =
     """Choose the worlds in which to try some conditions."""
     trees = [condition.tree for condition in conditions]
     attributes = {name for condition in conditions for name in condition.attributes}
-    signals = {name for condition in conditions for name in condition.signals}
+    measures = {each.slot: each for condition in conditions for each in condition.measures}
+    signals = {name for condition in conditions for name in condition.latest}.union(measures)
     events = any(condition.event_fields for condition in conditions)
     worlds: list[World] = []
     for asset in _assets(sorted(attributes), scope):
         cuts = _cuts(trees, asset)
-        choices = [_signal_values(name, cuts, scope) for name in sorted(signals)]
+        choices = [
+            _signal_values(name, cuts, scope)
+            if name not in measures
+            else _measured(measures[name], cuts, scope)
+            for name in sorted(signals)
+        ]
         said = _events(codes, trees) if events else [{}]
         combinations = (
             World(dict(zip(sorted(signals), values, strict=True)), asset, event)
@@ -119,10 +126,10 @@ def _cuts(trees: Iterable[Node], asset: Mapping[str, Value]) -> list[float]:
 def _number(node: Node, asset: Mapping[str, Value]) -> float | None:
     """The value of a part of a condition that no signal enters, or None."""
     match node:
-        case Literal(value=bool()):
-            return None
-        case Literal(value=int() | float() as literal):
+        case Literal(value=int() | float() as literal) if not isinstance(literal, bool):
             return float(literal)
+        case Span(length=length):
+            return length.total_seconds()
         case Name(name=name) if name.startswith("asset."):
             value = asset.get(name.removeprefix("asset."))
             return float(value) if isinstance(value, float) else None
@@ -158,6 +165,21 @@ def _signal_values(name: str, cuts: Sequence[float], scope: Scope) -> list[Value
         return list(signal.values)
     low = -_BOUNDLESS if signal.minimum is None else signal.minimum
     high = _BOUNDLESS if signal.maximum is None else signal.maximum
+    return _pieces(low, high, cuts)
+
+
+def _measured(measure: Measure, cuts: Sequence[float], scope: Scope) -> list[Value]:
+    """What a measure may be; it is tried as if it had nothing to do with the signal's latest value."""
+    match measure.function:
+        case "rate":
+            return _pieces(-_BOUNDLESS, _BOUNDLESS, cuts)
+        case "since":
+            return _pieces(0.0, _BOUNDLESS, cuts)
+        case _:
+            return _signal_values(measure.subject, cuts, scope)
+
+
+def _pieces(low: float, high: float, cuts: Sequence[float]) -> list[Value]:
     points = sorted({low, high, *(cut for cut in cuts if low <= cut <= high)})
     between = [(first + second) / 2 for first, second in pairwise(points)]
     return sorted([*points, *between])
@@ -171,7 +193,7 @@ def _events(codes: Iterable[str], trees: Iterable[Node]) -> list[dict[str, str]]
 
 def _is_exact(tree: Node) -> bool:
     for node in walk(tree):
-        if isinstance(node, Call):
+        if isinstance(node, Call) and not is_measure(node):
             return False
         if isinstance(node, Binary) and not _is_exact_operator(node):
             return False
@@ -188,7 +210,7 @@ def _is_exact_operator(node: Binary) -> bool:
 
 
 def _reads_signal(node: Node) -> bool:
-    return any("." not in name for name in names(node))
+    return any("." not in name for name in plain_names(node))
 
 
 def _shown(value: Value) -> str:

@@ -13,6 +13,7 @@ from config.text import Text
 
 if TYPE_CHECKING:
     from rules.conditions import Condition
+    from rules.measures import Measure
 
 LATE_AFTER = 15 * 60 * 1_000_000
 # The signal and the word by which an asset says that somebody works on it.
@@ -142,6 +143,11 @@ class Rule:
         """Every event code that raises or clears."""
         raising = (each.codes for each in self.triggers if isinstance(each, Happens))
         return self.clear_on.union(*raising)
+
+    @property
+    def measures(self) -> tuple["Measure", ...]:
+        """Every measure that some condition of the rule asks for."""
+        return tuple(dict.fromkeys(measure for each in self.conditions for measure in each.measures))
 
     def listens_to(self, kind: type[Trigger]) -> bool:
         """Whether some trigger is of that kind."""

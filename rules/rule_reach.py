@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rules.conditions import Condition
 from rules.reach import Survey, survey
 from rules.rule import Happens, Holds, Rule
-from rules.type_check import Scope
+from rules.scope import Scope
 
 Part = int | str  # the position of a trigger, or the name of a field
 

@@ -9,6 +9,7 @@ from config.text import Text
 from config.vocabulary import Signal
 from gateway.signals import Reading
 from rules.conditions import Value
+from rules.measures import Measure, Window, windows_of
 from rules.rule import MODE, Happens, Holds, Offline, Rule, Silent
 
 
@@ -52,6 +53,7 @@ class RulePlan:
 
     rule: Rule
     signals: tuple[str, ...]
+    slots: tuple[str, ...]  # of its measures
     holds: tuple[tuple[int, Holds], ...]
     happens: tuple[tuple[int, Happens], ...]
     codes: frozenset[str]
@@ -67,7 +69,8 @@ class RulePlan:
         timers |= {n: each.hold for n, each in enumerate(rule.triggers) if isinstance(each, Offline)}
         told = rule.clear is not None or bool(rule.clear_on) or rule.clear_after is not None
         by_itself = not told and not happens
-        return cls(rule, rule.signals, holds, happens, rule.codes, timers, ends_by_itself=by_itself)
+        slots = tuple(each.slot for each in rule.measures)
+        return cls(rule, rule.signals, slots, holds, happens, rule.codes, timers, ends_by_itself=by_itself)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,11 @@ class RuleSet:
     by_code: Mapping[str, tuple[int, ...]]
     silent: tuple[int, ...]
     offline: tuple[int, ...]
+    measures: Mapping[str, Measure]  # by slot
+    windows: Mapping[str, tuple[Window, ...]]  # by signal
+    window_keys: frozenset[str]
+    by_window: Mapping[str, tuple[int, ...]]  # the rules that follow the past of a signal
+    by_since: Mapping[str, tuple[int, ...]]  # the rules that ask how long ago an event was
     _reading: dict[tuple[str, ...], AbstractSet[int]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -98,11 +106,20 @@ class RuleSet:
         listed = tuple(rules)
         by_signal: dict[str, list[int]] = {}
         by_code: dict[str, list[int]] = {}
+        by_window: dict[str, list[int]] = {}
+        by_since: dict[str, list[int]] = {}
         for position, rule in enumerate(listed):
-            for name in rule.signals:
-                by_signal.setdefault(name, []).append(position)
-            for code in rule.codes:
-                by_code.setdefault(code, []).append(position)
+            since = {each.subject for each in rule.measures if each.window is None}
+            for index, names in (
+                (by_signal, rule.signals),
+                (by_code, sorted(rule.codes | since)),
+                (by_window, sorted({each.signal for each in windows_of(rule.measures)})),
+                (by_since, sorted(since)),
+            ):
+                for name in names:
+                    index.setdefault(name, []).append(position)
+        measures = [measure for rule in listed for measure in rule.measures]
+        windows = windows_of(measures)
         if any(rule.held_by.inspection for rule in listed):
             by_signal.setdefault(MODE, [])  # remembered, though no condition may read it
         return cls(
@@ -112,10 +129,15 @@ class RuleSet:
             attributes=attributes,
             signals=signals,
             index={rule.code: position for position, rule in enumerate(listed)},
-            by_signal={name: tuple(positions) for name, positions in by_signal.items()},
-            by_code={code: tuple(positions) for code, positions in by_code.items()},
+            by_signal=_fixed(by_signal),
+            by_code=_fixed(by_code),
             silent=tuple(n for n, rule in enumerate(listed) if rule.listens_to(Silent)),
             offline=tuple(n for n, rule in enumerate(listed) if rule.listens_to(Offline)),
+            measures={each.slot: each for each in measures},
+            windows={name: tuple(each for each in windows if each.signal == name) for name in by_window},
+            window_keys=frozenset(each.key for each in windows),
+            by_window=_fixed(by_window),
+            by_since=_fixed(by_since),
         )
 
     @classmethod
@@ -152,6 +174,10 @@ class RuleSet:
         if signal.type == "boolean":
             return reading.value != 0.0
         return signal.values[int(reading.value)]
+
+
+def _fixed(index: Mapping[str, Iterable[int]]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(positions) for name, positions in index.items()}
 
 
 _EMPTY = RuleSet.of("", (), {}, {})

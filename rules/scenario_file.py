@@ -12,8 +12,8 @@ from config.vocabulary import Signal, load_vocabulary
 from rules.book import RuleBook, load_rulebook
 from rules.conditions import Value
 from rules.document import Document, Keys, Problem, RuleFileError, read_document
+from rules.scope import nearest
 from rules.shape import misshapen
-from rules.type_check import nearest
 
 
 def _event(value: object) -> object:

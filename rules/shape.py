@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from rules.document import Document, Problem
-from rules.type_check import nearest
+from rules.scope import nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

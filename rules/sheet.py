@@ -6,7 +6,8 @@ from rules.conditions import Condition, compile_condition
 from rules.document import Document, Keys, Problem
 from rules.expressions import ExpressionError
 from rules.rule_reach import check_side
-from rules.type_check import Scope, check_types
+from rules.scope import Scope
+from rules.type_check import check_types
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rules.expressions import Binary, Choice, Listing, Literal, Name, Node, Scalar, Unary
+from rules.expressions import Binary, Call, Choice, Listing, Literal, Name, Node, Scalar, Span, Unary
+from rules.measures import measure_of
 
 Values = Mapping[str, bool | float | str]
 Shortcut = Callable[[Values, Values], Any]
@@ -34,8 +35,12 @@ def shortcut(node: Node) -> Shortcut | None:
     match node:
         case Literal(value=value):
             found = _constant(value)
+        case Span(length=length):
+            found = _constant(length.total_seconds())
         case Name(name=name):
             found = _named(name)
+        case Call():
+            found = _measured(node)
         case Unary(operator=sign, operand=operand):
             found = _unary(sign, shortcut(operand))
         case Binary(operator="in", left=left, right=Listing(items=items)):
@@ -56,6 +61,14 @@ def _named(name: str) -> Shortcut | None:
     if not dot:
         return lambda values, _asset: values[name]
     return (lambda _values, asset: asset[rest]) if first == "asset" else None
+
+
+def _measured(node: Call) -> Shortcut | None:
+    measure = measure_of(node)
+    if measure is None:
+        return None
+    slot = measure.slot
+    return lambda values, _asset: values[slot]
 
 
 def _unary(sign: str, inner: Shortcut | None) -> Shortcut | None:

@@ -7,8 +7,10 @@ All moments are whole microseconds since 1970. `since` and `at` are event time; 
 import msgspec
 
 from rules.conditions import Value
+from rules.windows import Pasts
 
-VERSION = 1
+VERSION = 2
+OLDEST = 1
 
 
 class NewerState(Exception):
@@ -44,9 +46,13 @@ class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DeviceState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All that is remembered of one device."""
+    """All that is remembered of one device.
 
-    v: int = VERSION
+    `v` says what a release must know to read all of it: 1 at first, 2 with `windows`. A release that knows
+    less refuses the device (NewerState): stepping it, it would forget the rest.
+    """
+
+    v: int = OLDEST
     signals: dict[str, tuple[int, Value]] = {}  # the latest value of each signal that rules read
     events: dict[str, int] = {}  # the latest moment of each event code that rules follow
     rules: dict[str, Memory] = {}
@@ -54,10 +60,11 @@ class DeviceState(msgspec.Struct, frozen=True, omit_defaults=True):
     heard: int | None = None  # our clock when it last said something new
     online: bool | None = None
     online_at: int = 0
+    windows: Pasts = {}  # the past of the signals whose movement rules follow
 
 
 class _Version(msgspec.Struct):
-    v: int = VERSION
+    v: int = OLDEST
 
 
 _encoder = msgspec.json.Encoder()

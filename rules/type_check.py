@@ -6,14 +6,14 @@ is a double, and `door_closed == 1` is simply false for ever. Both are found her
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Literal as OneOf
 
-from config.vocabulary import Signal
-from rules.expressions import Binary, Call, Choice, Listing, Literal, Name, Node, Unary
-from rules.ruleset import AttributeRule
+from rules.expressions import Binary, Call, Choice, Listing, Literal, Name, Node, Span, Unary
+from rules.measure_check import mistake_in
+from rules.measures import FUNCTIONS
+from rules.scope import Mistake, Scope, nearest
 
-Kind = OneOf["double", "int", "bool", "string", "list", "null", "unknown"]
+Kind = OneOf["double", "int", "bool", "string", "list", "null", "span", "unknown"]
 
 _NUMBERS = frozenset({"double", "int"})
 _WORDS = {
@@ -23,6 +23,7 @@ _WORDS = {
     "string": "a text",
     "list": "a list",
     "null": "null",
+    "span": "a span of time",
     "unknown": "unknown",
 }
 _ATTRIBUTE_KINDS: Mapping[str, Kind] = {"number": "double", "boolean": "bool", "text": "string"}
@@ -35,24 +36,6 @@ _FUNCTIONS: Mapping[str, tuple[tuple[Kind, ...], Kind]] = {
     "contains": (("string", "string"), "bool"),
     "double": (("int",), "double"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The names a condition may use."""
-
-    asset_class: str
-    signals: Mapping[str, Signal]
-    attributes: Mapping[str, AttributeRule]
-    event: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """What is wrong with a condition, at a character of it."""
-
-    offset: int
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +74,8 @@ class _Checker:
         match node:
             case Literal(value=value):
                 found = _literal(value)
+            case Span():
+                found = _Type("span")
             case Name():
                 found = self._name(node)
             case Unary():
@@ -180,7 +165,7 @@ class _Checker:
             self._known_words(node.left, left, node.right)
         elif left.kind != right.kind and not (left.is_number and right.is_number):
             self.note(node, f"{_WORDS[left.kind]} is compared with {_WORDS[right.kind]}")
-        elif node.operator in {"<", "<=", ">", ">="} and not left.is_number:
+        elif node.operator in {"<", "<=", ">", ">="} and not (left.is_number or left.kind == "span"):
             self.note(node, f"{node.operator!r} needs numbers, this is {_WORDS[left.kind]}")
         else:
             self._known_words(node.left, left, node.right)
@@ -196,11 +181,15 @@ class _Checker:
                 self.note(literal, f"{subject.name} is never {literal.value!r}{hint}")
 
     def _call(self, node: Call) -> _Type:
+        if node.function in FUNCTIONS:
+            mistake = mistake_in(node, self.scope)
+            if mistake is not None:
+                return self.note(*mistake)
+            return _Type("span" if node.function == "since" else "double")
         known = _FUNCTIONS.get(node.function)
         if known is None:
-            return self.note(
-                node, f"{node.function!r} is not a function here{nearest(node.function, tuple(_FUNCTIONS))}"
-            )
+            hint = nearest(node.function, (*_FUNCTIONS, *sorted(FUNCTIONS)))
+            return self.note(node, f"{node.function!r} is not a function here{hint}")
         wanted, gives = known
         if len(node.arguments) != len(wanted):
             return self.note(
@@ -223,11 +212,3 @@ def _literal(value: object) -> _Type:
             return _Type("string")
         case _:
             return _Type("null")
-
-
-def nearest(name: str, known: tuple[str, ...]) -> str:
-    """A hint at what may have been meant."""
-    close = get_close_matches(name, known, n=2, cutoff=0.6)
-    if close:
-        return f"; did you mean {' or '.join(repr(each) for each in close)}?"
-    return f"; known: {', '.join(sorted(known))}" if known else ""

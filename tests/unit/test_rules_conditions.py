@@ -8,21 +8,25 @@ from hypothesis import strategies as st
 
 from config.vocabulary import load_vocabulary
 from rules.conditions import Value, compile_condition
-from rules.expressions import ExpressionError, names
-from rules.type_check import Scope, check_types
+from rules.expressions import ExpressionError
+from rules.measures import plain_names
+from rules.scope import Scope
+from rules.type_check import check_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIGNALS = load_vocabulary().signals("elevator")
-SCOPE = Scope("elevator", SIGNALS, {})
+SCOPE = Scope("elevator", SIGNALS, {}, events=("mains_lost",))
 NUMBERS = ("speed_m_s", "floor")
 BOOLEANS = ("door_closed", "power_on")
 MODES = ("normal", "inspection", "stopped")
 
+MEASURES = ("rate(speed_m_s, 1h)", "mean(floor, 90m)", "forecast(floor, 2d)")
+
 _literals = st.sampled_from(["0.0", "1.5", "3.0", "-2.0"])
 _numbers = st.recursive(
-    st.one_of(st.sampled_from(NUMBERS), _literals),
+    st.one_of(st.sampled_from(NUMBERS), st.sampled_from(MEASURES), _literals),
     lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*"]), inner),
     max_leaves=3,
 )
@@ -32,6 +36,9 @@ _comparisons = st.builds(
 _modes = st.one_of(
     st.builds("(service_mode {} '{}')".format, st.sampled_from(["==", "!="]), st.sampled_from(MODES)),
     st.just("(service_mode in ['normal', 'stopped'])"),
+    st.builds(
+        "(since(mains_lost) {} {})".format, st.sampled_from(["<", ">="]), st.sampled_from(["90s", "1h30m"])
+    ),
 )
 _conditions = st.recursive(
     st.one_of(_comparisons, _modes, st.sampled_from(BOOLEANS)),
@@ -50,6 +57,9 @@ _values = st.fixed_dictionaries(
         "door_closed": st.booleans(),
         "power_on": st.booleans(),
         "service_mode": st.sampled_from(MODES),
+        "rate(speed_m_s, 1h)": st.sampled_from([0.0, -2.0]),
+        "mean(floor, 1h30m)": st.sampled_from([0.0, 3.0]),
+        "since(mains_lost)": st.sampled_from([0.0, 90.0, 5400.0]),
     },
 )
 
@@ -65,7 +75,8 @@ def test_the_shortcut_says_what_cel_says(source: str, values: "Mapping[str, Valu
 @given(_conditions)
 def test_the_tree_knows_the_names_that_cel_finds(source: str) -> None:
     condition = compile_condition(source)
-    assert set(condition.program.variables()) == names(condition.tree)
+    found = {condition.variables.get(name, name) for name in condition.program.variables()}
+    assert found == plain_names(condition.tree)
 
 
 @pytest.mark.parametrize(

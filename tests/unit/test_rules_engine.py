@@ -299,5 +299,5 @@ def test_what_a_rule_no_longer_in_the_book_remembers_is_forgotten() -> None:
 
 def test_a_newer_memory_is_refused_and_an_empty_one_is_new() -> None:
     assert load_state("{}") == DeviceState()
-    with pytest.raises(NewerState, match="version 2"):
-        load_state('{"v": 2, "signals": []}')
+    with pytest.raises(NewerState, match="version 3"):
+        load_state('{"v": 3, "signals": []}')

@@ -30,3 +30,11 @@ def test_facts_are_said_with_their_units() -> None:
         (ELEVATOR["door_closed"].label.zh, "是", "yes"),
         (ELEVATOR["speed_m_s"].label.zh, "0.5 m/s", "0.5 m/s"),
     ]
+
+
+def test_what_was_worked_out_from_the_past_is_said_too() -> None:
+    facts = {"rate(floor, 1h)": -2.5, "mean(speed_m_s, 10m)": 1.25, "forecast(gone, 6h)": 1.0}
+    assert [(label.zh, label.en, value.zh, value.en) for label, value in facts_text(facts, ELEVATOR)] == [
+        ("楼层（1h 内变化）", "Floor, change over 1h", "-2.5/小时", "-2.5 an hour"),
+        ("运行速度（10m 平均）", "Speed, mean of 10m", "1.25 m/s", "1.25 m/s"),
+    ]
