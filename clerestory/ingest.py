@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import perf_counter
 
 from psycopg import AsyncConnection, DataError, Error, InterfaceError, OperationalError
 from psycopg_pool import AsyncConnectionPool
@@ -23,6 +24,7 @@ from gateway.outbox import OutboxMessage, enqueue
 from gateway.refusals import Refusal, Refused, shown
 from gateway.registry import Registry
 from gateway.signals import Heard
+from gateway.tally import Tally
 from rules.apply import hear
 from rules.book import RuleBook
 from storage import telemetry
@@ -90,6 +92,15 @@ class _Batch:
         else:
             self.asks.append(said)
 
+    def happened_at(self) -> datetime | None:
+        """Give the event time of the message that came first; None where it has none."""
+        if not self.heard:
+            return None
+        first = self.heard[0]
+        if first.readings:
+            return first.readings[0].ts
+        return first.events[0].ts if first.events else None
+
     def refuse(self, delivery: Delivery, why: Refusal) -> None:
         self.letters.append(
             DeadLetter(delivery.received_at, delivery.topic, delivery.payload, why.reason, why.detail)
@@ -100,13 +111,20 @@ class Ingest:
     """Takes messages into the database, whole or not at all."""
 
     def __init__(
-        self, pool: AsyncConnectionPool, registry: Registry, book: RuleBook, window: Window, clock: Clock
+        self,
+        pool: AsyncConnectionPool,
+        registry: Registry,
+        book: RuleBook,
+        window: Window,
+        clock: Clock,
+        tally: Tally | None = None,
     ) -> None:
         self._pool = pool
         self._registry = registry
         self._book = book
         self._window = window
         self._clock = clock
+        self._tally = tally or Tally()
         self._signals: dict[str, int] = {}
 
     async def take(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
@@ -116,14 +134,27 @@ class Ingest:
         harm, even if the COMMIT had happened and only its answer was lost.
         """
         await self._number_signals()
+        began, batch = perf_counter(), _Batch()
         try:
             async with self._pool.connection() as conn:
-                return await self._take_in(conn, deliveries)
+                outcomes = await self._take_in(conn, deliveries, batch)
         except Exception as error:
             if is_worth_another_try(error):
                 raise
-        async with self._pool.connection() as conn:
-            return await self._find_fault(conn, deliveries)
+            async with self._pool.connection() as conn:
+                outcomes = await self._find_fault(conn, deliveries)
+        self._note(deliveries, batch, perf_counter() - began)
+        return outcomes
+
+    def _note(self, deliveries: Sequence[Delivery], batch: _Batch, seconds: float) -> None:
+        """Note how a committed batch went; how long messages took is asked of the one that waited longest."""
+        now, tally = self._clock.now(), self._tally
+        tally.batches.note(len(deliveries))
+        tally.commits.note(seconds)
+        tally.since_received.note((now - deliveries[0].received_at).total_seconds())
+        happened = batch.happened_at()
+        if happened is not None:
+            tally.since_event.note((now - happened).total_seconds())
 
     async def retry(self, letter_id: int) -> Outcome:
         """Take a dead letter as if it had just arrived, and say what became of it.
@@ -153,10 +184,11 @@ class Ingest:
                 numbers = await telemetry.ensure_signals(conn, load_vocabulary().signal_names())
             self._signals = numbers
 
-    async def _take_in(self, conn: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome]:
+    async def _take_in(
+        self, conn: AsyncConnection, deliveries: Sequence[Delivery], batch: _Batch
+    ) -> list[Outcome]:
         now = self._clock.now()
         await self._registry.refresh(conn)
-        batch = _Batch()
         outcomes = await self._understand(conn, deliveries, batch)
         await self._write(conn, batch, now)
         return outcomes
@@ -165,7 +197,7 @@ class Ingest:
         """Halve the batch until the message that cannot be taken is alone; it becomes a dead letter."""
         try:
             async with conn.transaction():
-                outcomes = await self._take_in(conn, deliveries)
+                outcomes = await self._take_in(conn, deliveries, _Batch())
                 await store.check_promises(conn)
                 return outcomes
         except Exception as error:

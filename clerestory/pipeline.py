@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from time import monotonic
 from typing import Protocol
 
 from clerestory.ingest import Ingest, Outcome, is_worth_another_try
@@ -18,6 +19,7 @@ from gateway.delivery import Delivery
 from gateway.known import Window
 from gateway.registry import Registry
 from gateway.session import Session
+from gateway.tally import Tally
 
 LARGEST_BATCH = 2000
 FIRST_PAUSE = 0.05
@@ -37,15 +39,28 @@ class Source(Protocol):
 class Pipeline:
     """Moves messages from a source into the database."""
 
-    def __init__(self, source: Source, ingest: Ingest, *, largest_batch: int = LARGEST_BATCH) -> None:
+    def __init__(
+        self,
+        source: Source,
+        ingest: Ingest,
+        *,
+        largest_batch: int = LARGEST_BATCH,
+        tally: Tally | None = None,
+    ) -> None:
         self._source = source
+        self._tally = tally or Tally()
         self._ingest = ingest
         self._largest_batch = largest_batch
 
     async def run(self) -> None:
         """Work until the source has finished; the batch in hand is committed and acknowledged first."""
         while batch := await self._source.take(self._largest_batch):
-            await self._commit(batch)
+            try:
+                outcomes = await self._commit(batch)
+            except BaseException:
+                self._tally.give_up(len(batch), monotonic())
+                raise
+            self._tally.settle(outcomes, monotonic())
             self._source.acknowledge(batch)
 
     async def _commit(self, batch: list[Delivery]) -> list[Outcome]:
@@ -57,15 +72,16 @@ class Pipeline:
             except Exception as error:
                 if not is_worth_another_try(error):
                     raise
+                self._tally.fail(str(error).strip())
                 log.warning("a batch was not committed, trying again in %.2f s: %s", pause, error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
-def make_ingest(site: Site) -> Ingest:
+def make_ingest(site: Site, tally: Tally | None = None) -> Ingest:
     """Put together what takes messages into a site's database."""
     window = Window(timedelta(days=site.settings.retention_days))
-    return Ingest(site.pool, Registry(load_profiles()), site.book, window, site.clock)
+    return Ingest(site.pool, Registry(load_profiles()), site.book, window, site.clock, tally)
 
 
 async def run_gateway(site: Site, stop: asyncio.Event) -> None:
@@ -74,8 +90,12 @@ async def run_gateway(site: Site, stop: asyncio.Event) -> None:
     Where the database stays away meanwhile, the batch is given up: it was not acknowledged, and comes again.
     """
     with client_id(site.settings.data_dir, site.settings.gateway_id) as name:
-        async with Session(site.mqtt_url, name, site.clock, share=site.settings.mqtt_share) as session:
-            working = asyncio.create_task(Pipeline(session, make_ingest(site)).run())
+        tally = Tally()
+        async with Session(
+            site.mqtt_url, name, site.clock, share=site.settings.mqtt_share, tally=tally
+        ) as session:
+            site.watch.session, site.watch.gateway_id = session, name
+            working = asyncio.create_task(Pipeline(session, make_ingest(site, tally), tally=tally).run())
             stopping = asyncio.create_task(_finish(stop, session, working))
             try:
                 await working

@@ -79,6 +79,7 @@ class Link:
         self._answer: asyncio.Future[None] | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._paused = False
+        self.messages = 0  # taken off the connection so far; counted by the read, not one by one
         self.lost = asyncio.Event()
         self.lost.set()
 
@@ -213,21 +214,26 @@ class Link:
         reading = self._socket
         if reading is None or self._paused:
             return
-        for _ in range(PACKETS_A_TURN):
-            kind = reading.next_packet()
-            if kind is None:
-                break
-            if kind == PUBLISH:
-                message = reading.take_publish()
-                if message is not None and self._on_message is not None:
-                    self._on_message(message)
+        messages = 0
+        try:
+            for _ in range(PACKETS_A_TURN):
+                kind = reading.next_packet()
+                if kind is None:
+                    break
+                if kind == PUBLISH:
+                    message = reading.take_publish()
+                    if message is not None and self._on_message is not None:
+                        messages += 1
+                        self._on_message(message)
+                else:
+                    self._client.loop_read()
+                if self._socket is not reading or self._paused:
+                    break
             else:
-                self._client.loop_read()
-            if self._socket is not reading or self._paused:
-                break
-        else:
-            # Others get their turn; what was read ahead makes no socket readable, so come back by ourselves.
-            asyncio.get_running_loop().call_soon(self._drain)
+                # Others get their turn; what was read ahead makes no socket readable, so come back.
+                asyncio.get_running_loop().call_soon(self._drain)
+        finally:
+            self.messages += messages
         self.flush()
 
     def _tick(self) -> None:

@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,7 @@ from gateway.deadletters import KEPT_PAYLOAD
 from gateway.delivery import Delivery, readable_topic
 from gateway.link import Link, LinkFailed
 from gateway.readahead import Publish
+from gateway.tally import Balance, Drop, Tally
 from gateway.topics import SUBSCRIPTIONS
 
 FIRST_PAUSE = 0.1
@@ -47,11 +49,14 @@ class Session:
         *,
         share: str | None = None,
         bounds: Bounds | None = None,
+        tally: Tally | None = None,
     ) -> None:
         prefix = f"$share/{share}/" if share else ""
         self._topics = [prefix + topic for topic in SUBSCRIPTIONS]
         self._clock = clock
         self._bounds = bounds or Bounds()
+        self.tally = tally or Tally()
+        self.connections = 0
         self._queue: deque[Delivery] = deque()
         self._octets = 0
         self._epoch = 0
@@ -73,11 +78,27 @@ class Session:
         if self._keeper is not None:
             await end(self._keeper)
         await self._link.close()
+        self._forget("stopping")
+
+    @property
+    def where(self) -> str:
+        """The broker's host and port."""
+        return self._link.where
 
     @property
     def waiting(self) -> int:
         """How many messages wait to be taken."""
         return len(self._queue)
+
+    @property
+    def octets(self) -> int:
+        """How many bytes of payload wait to be taken."""
+        return self._octets
+
+    @property
+    def balance(self) -> Balance:
+        """What was received and what became of it, at this moment."""
+        return self.tally.balance(self._link.messages, len(self._queue))
 
     @property
     def reading(self) -> bool:
@@ -97,6 +118,7 @@ class Session:
         if self._finishing:
             return []
         batch = [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
+        self.tally.give_out(len(batch), monotonic())
         self._octets -= sum(len(delivery.payload) for delivery in batch)
         if self._full and not self._more_than(share=0.5):
             self._full = False
@@ -105,9 +127,12 @@ class Session:
 
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
         """Tell the broker that these are ours now; only those of the connection that still stands."""
+        told = 0
         for delivery in deliveries:
             if delivery.epoch == self._epoch and delivery.qos:
                 self._link.acknowledge(delivery.mid)
+                told += 1
+        self.tally.acknowledged += told
         self._link.flush()
 
     def _more_than(self, *, share: float) -> bool:
@@ -116,8 +141,6 @@ class Session:
         )
 
     def _on_message(self, message: Publish) -> None:
-        if self._finishing:
-            return  # not acknowledged, so it comes again
         delivery = Delivery(
             readable_topic(message.topic),
             message.payload[:KEPT_PAYLOAD],
@@ -127,6 +150,9 @@ class Session:
             self._epoch,
             message.retained,
         )
+        if self._finishing:
+            self.tally.drop([delivery], "stopping")  # not acknowledged, so it comes again
+            return
         self._queue.append(delivery)
         self._octets += len(delivery.payload)
         self._something.set()
@@ -142,19 +168,21 @@ class Session:
                 await self._link.subscribe(self._topics)
             except LinkFailed as error:
                 log.warning("%s; trying again in about %.1f s", error, pause)
-                self._forget()
+                self._forget("connection_lost")
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads gateways, not secrets
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             pause = FIRST_PAUSE
             log.info("connected to broker %s", self._link.where)
+            self.connections += 1
             self.connected.set()
             await self._link.lost.wait()
             self.connected.clear()
             log.warning("lost broker %s", self._link.where)
-            self._forget()
+            self._forget("connection_lost")
 
-    def _forget(self) -> None:
+    def _forget(self, why: Drop) -> None:
+        self.tally.drop(self._queue, why)
         self._epoch += 1
         self._queue.clear()
         self._octets = 0

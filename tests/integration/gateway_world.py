@@ -155,7 +155,9 @@ async def running_gateway(
 ) -> AsyncIterator[Session]:
     """A gateway that works until the block ends, then finishes its batch in hand."""
     async with Session(url, name, clock, share=share, bounds=bounds) as session:
-        working = asyncio.create_task(Pipeline(session, ingest, largest_batch=largest_batch).run())
+        working = asyncio.create_task(
+            Pipeline(session, ingest, largest_batch=largest_batch, tally=session.tally).run()
+        )
         try:
             await asyncio.wait_for(session.connected.wait(), PATIENCE)
             yield session
