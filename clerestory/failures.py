@@ -6,7 +6,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from clerestory.server import CannotServe
+from clerestory.door import CannotServe
 from config.settings import SettingsError
 from gateway.broker import BrokerFailed
 from rules.document import RuleFileError

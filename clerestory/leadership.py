@@ -30,14 +30,14 @@ async def lead(site: Site, stop: asyncio.Event, work: Work) -> None:
             conn = await AsyncConnection.connect(in_utc(site.database_url), autocommit=True)
             async with conn:
                 pause = 0.1
-                await _lead_on(conn, stop, work)
+                await _lead_on(site, conn, stop, work)
         except OperationalError as error:
             log.warning("lost the lead, trying again in %.1f s: %s", pause, str(error).strip())
             await _nap(stop, pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
-async def _lead_on(conn: AsyncConnection, stop: asyncio.Event, work: Work) -> None:
+async def _lead_on(site: Site, conn: AsyncConnection, stop: asyncio.Event, work: Work) -> None:
     while not await _try(conn):
         if stop.is_set():
             return
@@ -45,11 +45,13 @@ async def _lead_on(conn: AsyncConnection, stop: asyncio.Event, work: Work) -> No
     log.info("leading the schedule")
     over = asyncio.Event()
     working = asyncio.ensure_future(work(over))
+    site.watch.leading = True
     try:
         while not stop.is_set() and not working.done():
             await conn.execute("SELECT 1")
             await _nap(stop, ASK_EVERY)
     finally:
+        site.watch.leading = False
         over.set()
         await working
 

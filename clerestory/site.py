@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg_pool import AsyncConnectionPool
 
+from clerestory.seeing.watch import Watch
 from config.clock import Clock
 from config.settings import Settings
 from gateway.broker import open_broker
@@ -25,6 +26,7 @@ class Site:
     pool: AsyncConnectionPool
     database_url: str
     mqtt_url: str
+    watch: Watch = field(default_factory=Watch, compare=False)
 
     @property
     def book(self) -> RuleBook:

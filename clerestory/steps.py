@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from time import monotonic
 
 from psycopg import OperationalError
 
@@ -32,6 +33,9 @@ class Loop:
         self._step = step
         self._nap = nap
         self._word = asyncio.Event()
+        self.turns = self.failures = 0
+        self.trouble = ""  # what the last turn failed with
+        self.turned_at = monotonic()
 
     def wake(self) -> None:
         """Look now, or once more where it is looking already."""
@@ -43,26 +47,32 @@ class Loop:
         So is what fails by our own mistake: the other loops, which may have nothing to do with it, go on.
         """
         pause = FIRST_PAUSE
-        trouble: str | None = None
+        self._site.watch.loops[self.name] = self
         while not stop.is_set():
             self._word.clear()
             try:
                 due = await self._step()
                 pause, nap = FIRST_PAUSE, self._until(due)
-                if trouble is not None:
+                if self.trouble:
                     log.info("%s: works again", self.name)
-                    trouble = None
+                self.trouble = ""
             except (OperationalError, LinkFailed, OSError) as error:
-                said = str(error).strip()
+                said = str(error).strip() or type(error).__name__
                 # An outage is said once, however often it is met.
-                level = logging.DEBUG if said == trouble else logging.WARNING
+                level = logging.DEBUG if said == self.trouble else logging.WARNING
                 log.log(level, "%s: %s; trying again until it works", self.name, said)
-                trouble = said
+                self.trouble = said
+                self.failures += 1
                 nap, pause = pause, min(pause * 2, LONGEST_PAUSE)
-            except Exception:
+            except Exception as error:
                 log.exception("%s failed by our mistake; trying again in %.1f s", self.name, pause)
+                self.trouble = f"{type(error).__name__}: {error}"
+                self.failures += 1
                 nap, pause = pause, min(pause * 2, LONGEST_PAUSE)
+            self.turns += 1
+            self.turned_at = monotonic()
             await first_of(self._word.wait(), stop.wait(), seconds=nap)
+        self._site.watch.loops.pop(self.name, None)
 
     def _until(self, due: datetime | None) -> float:
         if due is None:

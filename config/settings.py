@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "CLERESTORY_"
 DOTENV = ".env"
+SECRET = frozenset({"metrics_token"})
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
 
 
 class SettingsError(ValueError):
@@ -77,6 +79,18 @@ class Settings(BaseSettings):
         default=400, ge=31, le=36_500, description="days that readings and events are kept"
     )
     log_level: LogLevel = Field(default="info", description="debug, info, warning or error")
+    log_format: LogFormat = Field(default="text", description="text for people, json for log collectors")
+    metrics: str | None = Field(
+        default=None,
+        description="HOST:PORT of a listener of its own for /metrics, /healthz and /readyz; unset: none"
+        " (where pages are served, these are on the pages' port)",
+    )
+    metrics_token: str | None = Field(
+        default=None,
+        pattern=r"^[\x21-\x7e]{16,200}$",
+        description="what whoever reads /metrics from another machine sends as Authorization: Bearer TOKEN;"
+        " unset: only this machine may read it",
+    )
 
     @field_validator("database_url")
     @classmethod
@@ -106,9 +120,11 @@ class Settings(BaseSettings):
             raise ValueError("right would be a folder that exists")
         return value and value.expanduser()
 
-    @field_validator("http")
+    @field_validator("http", "metrics")
     @classmethod
-    def _http(cls, value: str) -> str:
+    def _http(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
         parts = urlsplit(f"//{value}")
         if not parts.hostname or not _port_fits(f"//{value}") or parts.port is None or parts.netloc != value:
             raise ValueError("right would be HOST:PORT, e.g. 127.0.0.1:8080 or [::1]:8080")
@@ -121,7 +137,7 @@ class Settings(BaseSettings):
             raise ValueError("right would be https://HOST, the address that people open")
         return value.rstrip("/")
 
-    @field_validator("log_level", mode="before")
+    @field_validator("log_level", "log_format", mode="before")
     @classmethod
     def _log_level(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -131,6 +147,14 @@ class Settings(BaseSettings):
         if not self.public_url:
             object.__setattr__(self, "public_url", f"http://{self.http}")
         return self
+
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Host and port of the listener for figures; None where there is none."""
+        if self.metrics is None:
+            return None
+        parts = urlsplit(f"//{self.metrics}")
+        return parts.hostname or "", parts.port or 0
 
     @property
     def http_host(self) -> str:
@@ -159,6 +183,8 @@ def load_settings() -> Settings:
 
 def _line(field: str, value: object, message: str) -> str:
     shown = without_password(value) if isinstance(value, str) else value
+    if field in SECRET:
+        shown, message = "***", "right would be 16 to 200 printable characters without spaces"
     return f"{PREFIX}{field.upper()}={shown}: {message.removeprefix('Value error, ')}"
 
 

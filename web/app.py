@@ -40,6 +40,9 @@ from web import (
     work,
     work_finish,
 )
+from web import (
+    vitals as vital_signs,
+)
 from web.access import access_of
 from web.errors import errors
 from web.house import HOUSE, House
@@ -49,6 +52,7 @@ from web.passwords import Passwords
 from web.security import add_headers, guard
 from web.session import cookies, sessions
 from web.templating import STATIC_DIR, load_templates
+from web.vitals import VITALS, Vitals
 
 PHOTOS_AT_ONCE: Final = 2
 
@@ -57,6 +61,7 @@ def rooms() -> list[web.RouteDef]:
     """Return the routes of every room."""
     return [
         *auth.routes(),
+        *vital_signs.routes(),
         *events.routes(),
         *resident.routes(),
         *requests.routes(),
@@ -83,6 +88,7 @@ def create_app(
     public_url: str = "",
     behind_proxy: bool = False,
     desk_phone: str = "",
+    vitals: Vitals | None = None,
 ) -> web.Application:
     """Build the application; `listen` yields the database's changes for live pages."""
     catalogues = load_catalogues()
@@ -100,6 +106,7 @@ def create_app(
         behind_proxy=behind_proxy,
         desk_phone=desk_phone,
     )
+    app[VITALS] = vitals or Vitals()
     routes = rooms()
     refuse_the_unmarked(routes)
     app.add_routes(routes)

@@ -5,8 +5,10 @@ import json
 
 import click
 
+from clerestory.door import try_metrics
 from clerestory.failures import say_failures
 from clerestory.logs import begin_logging
+from clerestory.seeing.listener import seen
 from clerestory.site import open_site
 from clerestory.stopping import stop_on_signals
 from clerestory.worker import run_worker
@@ -28,7 +30,12 @@ def worker() -> None:
 
 
 async def _worker(settings: Settings) -> None:
-    async with stop_on_signals() as stop, open_site(settings, SystemClock()) as site:
+    await try_metrics(settings)
+    async with (
+        stop_on_signals() as stop,
+        open_site(settings, SystemClock()) as site,
+        seen(site, "worker"),
+    ):
         click.echo("working; Ctrl-C stops")
         await run_worker(site, stop)
 

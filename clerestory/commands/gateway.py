@@ -6,10 +6,12 @@ import sys
 import click
 import uvloop
 
+from clerestory.door import try_metrics
 from clerestory.failures import say_failures
 from clerestory.ingest import Ingest, Outcome, TakenBefore, UnknownLetter
 from clerestory.logs import begin_logging
 from clerestory.pipeline import make_ingest, run_gateway
+from clerestory.seeing.listener import seen
 from clerestory.site import open_site
 from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
@@ -36,7 +38,12 @@ def gateway() -> None:
 
 
 async def _gateway(settings: Settings) -> None:
-    async with stop_on_signals() as stop, open_site(settings, SystemClock()) as site:
+    await try_metrics(settings)
+    async with (
+        stop_on_signals() as stop,
+        open_site(settings, SystemClock()) as site,
+        seen(site, "gateway"),
+    ):
         click.echo(f"gateway listens to {without_password(site.mqtt_url)}")
         await run_gateway(site, stop)
 

@@ -4,10 +4,10 @@ import asyncio
 
 import click
 
+from clerestory.door import try_address
 from clerestory.failures import say_failures
 from clerestory.logs import begin_logging
 from clerestory.processes import run_all
-from clerestory.server import try_address
 from clerestory.site import open_site
 from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock

@@ -8,9 +8,11 @@ from typing import get_args
 import click
 from psycopg import AsyncConnection
 
+from clerestory.door import try_address
 from clerestory.failures import say_failures
 from clerestory.logs import begin_logging
-from clerestory.server import serving, try_address
+from clerestory.seeing.listener import seen
+from clerestory.server import serving
 from clerestory.site import Site, open_site
 from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
@@ -36,6 +38,7 @@ async def _web(settings: Settings) -> None:
     async with (
         stop_on_signals() as stop,
         open_site(settings, SystemClock(), broker=False) as site,
+        seen(site, "web"),
         serving(site) as url,
     ):
         click.echo(f"pages on {url}")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from clerestory.demo.house import free_port
+from clerestory.door import CannotServe
 from clerestory.processes import run_all
-from clerestory.server import CannotServe
 from clerestory.site import open_site
 from config.clock import SystemClock
 from config.settings import Settings

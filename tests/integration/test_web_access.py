@@ -70,6 +70,9 @@ MATRIX = {
     "GET /sign-in": ANYBODY,
     "POST /sign-in": ANYBODY,
     "POST /sign-out": ANYBODY,
+    "GET /healthz": ANYBODY,
+    "GET /readyz": ANYBODY,
+    "GET /metrics": ANYBODY,  # from this machine; see tests/integration/test_seeing.py
     "GET /account": SIGNED_IN,
     "POST /account/password": SIGNED_IN,
     "POST /language": ANYBODY,
