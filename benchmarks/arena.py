@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import scalar_row
 
 from benchmarks import fleet
+from benchmarks.processes import Cost, Parts, rss_megabytes
 from gateway.broker import free_port, open_broker
 from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
@@ -26,50 +27,112 @@ from storage.pool import in_utc
 Gateway = Callable[[str, str, "Synchronized[int]", Event, Event, Connection, bool], None]
 READY_SECONDS = 60
 DRAIN_SECONDS = 60
+MEMORY_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is asked of a gateway: `rate` in messages a second, or as fast as it commits."""
+
+    seconds: float
+    warm_up: float = 3.0
+    devices: int = 10_000
+    rate: float | None = None
+    ages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one gateway did in its time."""
+    """What one gateway did in its time. Ages in seconds, memory in megabytes."""
 
     messages: int
     seconds: float
     ages: list[float]
+    cost: Cost
+    memory: list[float]
 
     @property
     def rate(self) -> float:
         return self.messages / self.seconds
 
+    def percentile_ms(self, percent: int) -> float:
+        """How old a message was when it was committed, in milliseconds."""
+        return percentile_ms(self.ages, percent)
+
+
+@dataclass(frozen=True, slots=True)
+class Arena:
+    """A database and a broker of our own that run now."""
+
+    database_url: str
+    mqtt_url: str
+    database_pid: int
+    broker_pid: int
+
+
+def percentile_ms(seconds: list[float], percent: int) -> float:
+    """The value that so many in a hundred do not exceed, in milliseconds."""
+    ordered = sorted(seconds)
+    return round(1000 * ordered[min(len(ordered) - 1, len(ordered) * percent // 100)], 2)
+
 
 async def measure(
-    gateway: Gateway, *, seconds: float, warm_up: float, rate: float | None, ages: bool
+    gateway: Gateway, load: Load, *, watching: Callable[[int], None] | None = None
 ) -> Measured:
-    """Run one gateway under load until everything is committed, and check that nothing is missing."""
+    """Run one gateway under load until everything is committed, and check that nothing is missing.
+
+    `watching` is told the gateway's process id when the warm-up is over.
+    """
+    async with open_arena(load.devices) as arena:
+        return await measure_in(arena, gateway, load, watching=watching)
+
+
+async def measure_in(
+    arena: Arena, gateway: Gateway, load: Load, *, watching: Callable[[int], None] | None = None
+) -> Measured:
+    """The same where the servers run already: a fleet may be measured that has said something before."""
     context = multiprocessing.get_context("spawn")
-    async with _servers() as (database_url, mqtt_url):
-        committed, sent = context.Value("q", 0), context.Value("q", 0)
-        ready, stop, enough = context.Event(), context.Event(), context.Event()
-        said, telling = context.Pipe(duplex=False)
-        working = _start(context, gateway, (database_url, mqtt_url, committed, ready, stop, telling, ages))
-        if not await asyncio.to_thread(ready.wait, READY_SECONDS):
-            raise RuntimeError(f"the gateway was not ready after {READY_SECONDS} s")
-        publishing = _start(context, fleet.publish, (mqtt_url, committed, sent, enough, rate))
-        await _until_something(committed)
-        await asyncio.sleep(warm_up)
-        before, started = committed.value, perf_counter()
-        await asyncio.sleep(seconds)
-        messages, took = committed.value - before, perf_counter() - started
-        enough.set()
-        await asyncio.to_thread(publishing.join, DRAIN_SECONDS)
-        await _until_drained(committed, sent, working)
-        stop.set()
-        noted: list[float] = await asyncio.to_thread(said.recv)
-        await asyncio.to_thread(working.join, DRAIN_SECONDS)
-        await _check(database_url, sent.value)
+    committed, sent = context.Value("q", 0), context.Value("q", 0)
+    ready, stop, enough = context.Event(), context.Event(), context.Event()
+    said, telling = context.Pipe(duplex=False)
+    urls = (arena.database_url, arena.mqtt_url)
+    rows_before = await _rows(arena.database_url)
+    working = _start(context, gateway, (*urls, committed, ready, stop, telling, load.ages))
+    if not await asyncio.to_thread(ready.wait, READY_SECONDS):
+        raise RuntimeError(f"the gateway was not ready after {READY_SECONDS} s")
+    publishing = _start(
+        context, fleet.publish, (arena.mqtt_url, committed, sent, enough, load.rate, load.devices)
+    )
+    await _until_something(committed)
+    await asyncio.sleep(load.warm_up)
+    parts = Parts(working.pid or 0, arena.database_pid, arena.broker_pid, publishing.pid or 0)
+    if watching is not None:
+        watching(parts.gateway)
+    before, cost, started = committed.value, parts.cost(), perf_counter()
+    memory = await _watch_memory(parts.gateway, started + load.seconds)
+    messages, took = committed.value - before, perf_counter() - started
+    spent = parts.cost().since(cost)
+    enough.set()
+    await asyncio.to_thread(publishing.join, DRAIN_SECONDS)
+    await _until_drained(committed, sent, working)
+    stop.set()
+    noted: list[float] = await asyncio.to_thread(said.recv)
+    await asyncio.to_thread(working.join, DRAIN_SECONDS)
+    rows = await _rows(arena.database_url) - rows_before
+    if rows != sent.value * fleet.READINGS_A_MESSAGE:
+        raise RuntimeError(f"{sent.value} messages were sent, {rows} readings are there")
     if not messages:
-        raise RuntimeError(f"nothing was committed in {seconds} s")
+        raise RuntimeError(f"nothing was committed in {load.seconds} s")
     # Ages are noted as messages are committed: those of the warm-up are not what is asked for.
-    return Measured(messages, took, noted[before : before + messages])
+    return Measured(messages, took, noted[before : before + messages], spent, memory)
+
+
+async def _watch_memory(pid: int, until: float) -> list[float]:
+    memory = [rss_megabytes(pid)]
+    while (left := until - perf_counter()) > 0:
+        await asyncio.sleep(min(left, MEMORY_SECONDS))
+        memory.append(rss_megabytes(pid))
+    return memory
 
 
 def _start(context: SpawnContext, target: Callable[..., None], arguments: tuple[object, ...]) -> SpawnProcess:
@@ -96,25 +159,24 @@ async def _until_drained(
         await asyncio.sleep(0.02)
 
 
-async def _check(database_url: str, sent: int) -> None:
+async def _rows(database_url: str) -> int:
     async with (
         await AsyncConnection.connect(in_utc(database_url)) as conn,
         conn.cursor(row_factory=scalar_row) as cursor,
     ):
         await cursor.execute("SELECT count(*) FROM reading")
-        rows = await cursor.fetchone()
-    if rows != sent * fleet.READINGS_A_MESSAGE:
-        raise RuntimeError(f"{sent} messages were sent, {rows} readings are there")
+        return int(await cursor.fetchone() or 0)
 
 
 @asynccontextmanager
-async def _servers() -> AsyncIterator[tuple[str, str]]:
+async def open_arena(devices: int) -> AsyncIterator[Arena]:
+    """A database with a fleet of so many devices, and a broker, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="clerestory-bench-") as directory:
         os.chmod(directory, 0o711)  # noqa: PTH101, S103 - reachable for the users our servers run as
         async with EmbeddedPostgres(Path(directory, "postgres")) as server:
             await asyncio.to_thread(migrate, server.url)
             async with await AsyncConnection.connect(in_utc(server.url), autocommit=True) as conn:
-                await fleet.register(conn)
+                await fleet.register(conn, devices)
             # What is measured is the gateway; a broker that saves every message would be the bound.
             async with open_broker(Path(directory, "broker"), port=free_port(), durable=False) as broker:
-                yield server.url, broker.url
+                yield Arena(server.url, broker.url, server.pid, broker.pid or os.getpid())

@@ -1,4 +1,4 @@
-"""A thousand bins on loopback: their rows in the database, and a process that publishes for all of them.
+"""Thousands of bins on loopback: their rows in the database, and a process that publishes for all of them.
 
 The load comes from a bare socket with ready-made packets, so that it costs a fraction of what it measures.
 """
@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from psycopg import AsyncConnection
 
 COMMUNITY = "bench"
-DEVICES = 1000
 READINGS_A_MESSAGE = 3
 AHEAD = 20_000
 """How many messages may wait between the devices and the database."""
@@ -22,36 +21,45 @@ WINDOW = 10_000
 """How many messages the broker may owe us an acknowledgement for; packet ids end at 65,535."""
 
 
-async def register(conn: AsyncConnection) -> None:
+async def register(conn: AsyncConnection, devices: int) -> None:
     """Enter the community, its bins and their devices."""
     for statement in _REGISTER:
         await conn.execute(statement)
+    await conn.execute(_ASSETS, {"last": devices - 1})
+    await conn.execute(_DEVICES)
+    await conn.execute("VACUUM ANALYZE")
 
 
 _REGISTER = (
     "INSERT INTO community (code, name_zh, name_en, timezone) VALUES ('bench', '测', 'Bench', 'UTC')",
     "INSERT INTO area (community_id, code, name_zh, name_en) SELECT id, 'all', '全', 'All' FROM community",
-    """INSERT INTO asset (community_id, area_id, class, code, name_zh, name_en)
-       SELECT community_id, id, 'bin', 'b' || n, '桶', 'Bin' FROM area, generate_series(0, 999) AS n""",
-    """INSERT INTO device (community_id, asset_id, code, profile)
-       SELECT community_id, id, code, 'bin-native' FROM asset""",
-    "ANALYZE",
 )
+_ASSETS = """
+    INSERT INTO asset (community_id, area_id, class, code, name_zh, name_en)
+    SELECT community_id, id, 'bin', 'b' || n, '桶', 'Bin' FROM area, generate_series(0, %(last)s::int) AS n"""
+_DEVICES = """
+    INSERT INTO device (community_id, asset_id, code, profile)
+    SELECT community_id, id, code, 'bin-native' FROM asset"""
 
 
-def topics() -> list[str]:
+def topics(devices: int) -> list[str]:
     """One topic a device."""
-    return [f"clerestory/{COMMUNITY}/b{number}/up" for number in range(DEVICES)]
+    return [f"clerestory/{COMMUNITY}/b{number}/up" for number in range(devices)]
 
 
 def publish(
-    url: str, committed: "Synchronized[int]", sent: "Synchronized[int]", stop: Event, rate: float | None
+    url: str,
+    committed: "Synchronized[int]",
+    sent: "Synchronized[int]",
+    stop: Event,
+    rate: float | None,
+    devices: int,
 ) -> None:
     """Publish with QoS 1 until told to stop: at `rate` messages a second, or as fast as they commit."""
     with _connected(url) as connection:
         acknowledged = _Acknowledged(connection)
         started = time.monotonic()
-        packets = _packets()
+        packets = _packets(devices)
         while not stop.is_set():
             may = _may_send(sent.value, committed.value, acknowledged.count, started, rate)
             if may:
@@ -103,9 +111,9 @@ class _Acknowledged:
             self._connection.settimeout(None)
 
 
-def _packets() -> Iterator[bytes]:
+def _packets(devices: int) -> Iterator[bytes]:
     """One message of each device after the other, for ever; each carries the moment it was made."""
-    heads = [len(topic).to_bytes(2, "big") + topic.encode() for topic in topics()]
+    heads = [len(topic).to_bytes(2, "big") + topic.encode() for topic in topics(devices)]
     number = 0
     while True:
         for place, head in enumerate(heads):
