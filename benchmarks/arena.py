@@ -76,9 +76,7 @@ def percentile_ms(seconds: list[float], percent: int) -> float:
     return round(1000 * ordered[min(len(ordered) - 1, len(ordered) * percent // 100)], 2)
 
 
-async def measure(
-    gateway: Gateway, load: Load, *, watching: Callable[[int], None] | None = None
-) -> Measured:
+async def measure(gateway: Gateway, load: Load, *, watching: Callable[[int], None] | None = None) -> Measured:
     """Run one gateway under load until everything is committed, and check that nothing is missing.
 
     `watching` is told the gateway's process id when the warm-up is over.

@@ -45,11 +45,8 @@ def rows(figures: Figures) -> list[tuple[str, object]]:
     return [
         ("ours, shipped rules on", f"{figures['messages_per_second']} msg/s, {figures['lost']} lost"),
         ("the simplest, no rules", f"{figures['simplest_messages_per_second']} msg/s"),
-        (
-            "ours as a share of it",
-            f"{figures['percent_of_simplest']} % (wanted {figures['wanted_percent_of_simplest']:g} %: "
-            f"{verdict(good=figures['reached'])})",
-        ),
+        ("ours as a share of it", f"{figures['percent_of_simplest']} %"),
+        ("wanted", f"{figures['wanted_percent_of_simplest']:g} %: {verdict(good=figures['reached'])}"),
         ("CPU a message, ours", microseconds(figures["cpu_us_a_message"])),
         ("CPU a message, simplest", microseconds(figures["simplest_cpu_us_a_message"])),
         ("memory of our gateway", f"{figures['gateway_mb']} MB at most"),

@@ -52,9 +52,7 @@ class Benchmark:
         print(json.dumps(figures) if asked["json"] else table(self.title, self.rows(figures)))
 
 
-async def _run(
-    run: Callable[[Mapping[str, Any]], Awaitable[Figures]], chosen: Mapping[str, Any]
-) -> Figures:
+async def _run(run: Callable[[Mapping[str, Any]], Awaitable[Figures]], chosen: Mapping[str, Any]) -> Figures:
     return await run(chosen)
 
 

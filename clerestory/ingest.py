@@ -256,14 +256,20 @@ class Ingest:
             await self._keep(conn, batch.letters)
 
     async def _write_telemetry(self, conn: AsyncConnection, heard: Iterable[Heard]) -> None:
-        signals = self._signals
-        readings = [
-            (one.device.community_id, one.device.device_id, signals[said.signal], said.ts, said.value)
-            for one in heard
-            for said in one.readings
-        ]
-        if readings:
-            await telemetry.write_readings(conn, *zip(*readings, strict=True))
+        numbers = self._signals
+        communities: list[int] = []
+        devices: list[int] = []
+        signals: list[int] = []
+        moments: list[datetime] = []
+        values: list[float] = []
+        for one in heard:
+            readings, device = one.readings, one.device
+            communities += [device.community_id] * len(readings)
+            devices += [device.device_id] * len(readings)
+            signals += [numbers[said.signal] for said in readings]
+            moments += [said.ts for said in readings]
+            values += [said.value for said in readings]
+        await telemetry.write_readings(conn, communities, devices, signals, moments, values)
         events = [
             (one.device.community_id, one.device.device_id, said.code, said.ts, said.detail)
             for one in heard

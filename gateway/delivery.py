@@ -1,11 +1,11 @@
 """One message as it came from the broker, not yet looked into."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """Bytes on a topic. `mid` and `epoch` say which message of which connection to acknowledge.
 
     `retained`: the broker repeats what was said before we subscribed, at whatever time that was.

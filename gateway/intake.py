@@ -1,7 +1,8 @@
 """One message from its bytes to what it says: first who speaks, then, once that device is known, what."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from gateway.deadletters import LARGEST_PAYLOAD
 from gateway.envelopes import kiosk, lorawan, native
@@ -18,8 +19,7 @@ _STATUS = {b"online": True, b"offline": False}
 Said = Heard | KioskPayment | KioskAsk
 
 
-@dataclass(frozen=True, slots=True)
-class Addressed:
+class Addressed(msgspec.Struct, frozen=True, gc=False):
     """A message whose speaker's name is read, but not yet looked up."""
 
     kind: Kind

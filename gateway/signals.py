@@ -1,8 +1,14 @@
-"""What a device said, once its bytes are parsed: the types everything behind the gateway works on."""
+"""What a device said, once its bytes are parsed: the types everything behind the gateway works on.
+
+Of those made by the thousand the garbage collector knows nothing (`gc=False`): they cannot be part of a
+cycle, and looking through them took a fifth of the gateway's time. As structs they are also made faster.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +32,7 @@ class Device:
         return self.community_id, self.device_id
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One value of one signal at one moment (event time). Booleans are 0 / 1, enumerations their position."""
 
     signal: str
@@ -35,8 +40,7 @@ class Reading:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """Something that happened at a moment, by its canonical code."""
 
     code: str
@@ -44,8 +48,7 @@ class Event:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True, gc=False):
     """All that one accepted message said about one device, oldest first, and when we received it.
 
     `retained`: it may have been said long before, and the broker only repeated it to us.

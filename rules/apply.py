@@ -8,7 +8,6 @@ ring.
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
 from psycopg import AsyncConnection
 
 from gateway.signals import Device, Heard
@@ -20,7 +19,7 @@ from rules.engine import next_due as engine_next_due
 from rules.facts import facts_of, rules_for
 from rules.findings import Batch, Finding, Key
 from rules.hearing import inputs
-from rules.moments import from_moment, to_moment
+from rules.moments import to_moment
 from rules.ruleset import RuleSet
 from rules.state import DeviceState, encode_state, load_state
 from rules.store import Save, StateRow
@@ -65,7 +64,7 @@ async def wake(conn: AsyncConnection, now: datetime, book: RuleBook, limit: int 
         else:
             state = _step_all(device, rules, state, [Tick(to_moment(now))], facts, findings)
             due = engine_next_due(rules, state, facts)
-        saves.append(_save(row.key, state, None if due is None else from_moment(due)))
+        saves.append(_save(row.key, state, due))
     if saves:
         await store.save_states(conn, saves)
     return await _settle(conn, findings)
@@ -107,18 +106,17 @@ def _step_all(
     return state
 
 
-def _save(key: Key, state: DeviceState, due: datetime | None) -> Save:
-    heard_at = None if state.heard is None else from_moment(state.heard)
-    return Save(*key, msgspec.Raw(encode_state(state)), heard_at, state.online, due)
+def _save(key: Key, state: DeviceState, due: int | None) -> Save:
+    return Save(key, encode_state(state), state.heard, state.online, due)
 
 
-def _never_later(known: datetime | None, rules: RuleSet, state: DeviceState, facts: Facts) -> datetime | None:
+def _never_later(known: datetime | None, rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
     """The time to wake: the stored one stays while it is early enough, so most updates touch no index."""
     due = engine_next_due(rules, state, facts)
-    if due is None:
-        return known
-    at = from_moment(due)
-    return at if known is None or at < known else known
+    if known is None:
+        return due
+    at = to_moment(known)
+    return at if due is None else min(at, due)
 
 
 async def _settle(conn: AsyncConnection, findings: Sequence[Finding]) -> list[AlarmChange]:

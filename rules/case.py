@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+import msgspec
+
 from rules.conditions import Value
 from rules.moments import MINUTE
 from rules.rule import Happens, Holds, Rule, Trigger
@@ -44,8 +46,7 @@ class Cleared:
 Effect = Raised | Paged | Cleared
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True, gc=False):
     """What is known of the device in this step: latest values with their moments, attributes."""
 
     signals: Mapping[str, tuple[int, Value]]

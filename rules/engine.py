@@ -11,8 +11,8 @@ So a backlog that a device sends after an outage pages nobody about what has end
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import chain
 
 import msgspec
 
@@ -25,14 +25,13 @@ from rules.state import VERSION, DeviceState, Memory, Since
 from rules.windows import Pasts, followed, measured
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True, gc=False):
     """What a device said of one moment: values by signal, event codes with their details."""
 
     at: int
     received: int
-    values: Mapping[str, Value] = field(default_factory=dict)
-    events: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Value] = {}
+    events: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +200,9 @@ def _silent_from(rules: RuleSet, position: int, state: DeviceState, view: View, 
     return None
 
 
+_NONE: AbstractSet[int] = frozenset()
+
+
 def _by_measure(rules: RuleSet, followed: Iterable[str], events: Iterable[str]) -> set[int]:
     """The rules whose measures have news: of the past of a signal, or of an event."""
     return {
@@ -250,8 +252,8 @@ class _Steps:
         touched = rules.reading(tuple(values))
         if followed or rules.by_since:
             touched = touched | _by_measure(rules, followed, events)
-        happened = set(chain.from_iterable(rules.by_code[code] for code in events))
-        busy = happened | {rules.index[code] for code in self._memories}
+        happened = {position for code in events for position in rules.by_code[code]} if events else _NONE
+        busy = happened | {rules.index[code] for code in self._memories} if self._memories else happened
         for position in sorted(touched | busy) if busy else touched:
             plan = rules.plans[position]
             if position not in busy and not self._begins(plan):

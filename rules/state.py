@@ -21,14 +21,14 @@ class NewerState(Exception):
         self.version = version
 
 
-class Since(msgspec.Struct, frozen=True, array_like=True):
+class Since(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Something that has been so since a moment, and when we knew."""
 
     at: int
     wall: int
 
 
-class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
+class Memory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one rule remembers of one device. Triggers are named by their position."""
 
     holding: dict[int, Since] = {}  # conditions that are true
@@ -45,7 +45,7 @@ class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.raised is None and not self.holding and not self.hits
 
 
-class DeviceState(msgspec.Struct, frozen=True, omit_defaults=True):
+class DeviceState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """All that is remembered of one device.
 
     `v` says what a release must know to read all of it: 1 at first, 2 with `windows`. A release that knows
@@ -81,7 +81,7 @@ def dump_state(state: DeviceState) -> str:
     return encode_state(state).decode()
 
 
-def load_state(text: str) -> DeviceState:
+def load_state(text: str | bytes) -> DeviceState:
     """The state from its JSON, or NewerState."""
     try:
         state = _decoder.decode(text)

@@ -1,26 +1,25 @@
 """All SQL of the rules. Whoever calls owns the transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
+from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
 from gateway.signals import Device
 from rules.findings import AlarmMove, Key, MovedAlarm, NewAlarm
+from storage import columns
 
 
-@dataclass(frozen=True, slots=True)
-class StateRow:
+class StateRow(NamedTuple):
     """A device's memory, locked."""
 
     community_id: int
     device_id: int
-    state: str
+    state: bytes
     next_due: datetime | None
 
     @property
@@ -29,9 +28,13 @@ class StateRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DueRow(StateRow):
+class DueRow:
     """A device's memory, locked because its time has come, with what its rules need to know of it."""
 
+    community_id: int
+    device_id: int
+    state: bytes
+    next_due: datetime | None
     community: str
     code: str
     profile: str
@@ -39,6 +42,10 @@ class DueRow(StateRow):
     asset_class: str | None
     attributes: dict[str, Any]
     retired: bool
+
+    @property
+    def key(self) -> Key:
+        return self.community_id, self.device_id
 
     @property
     def device(self) -> Device:
@@ -54,30 +61,30 @@ class DueRow(StateRow):
         )
 
 
-class Save(msgspec.Struct, frozen=True):
-    """A device's memory to be stored."""
+class Save(NamedTuple):
+    """A device's memory to be stored; moments in microseconds since 1970."""
 
-    community_id: int
-    device_id: int
-    state: msgspec.Raw
-    heard_at: datetime | None
+    key: Key
+    state: bytes
+    heard_at: int | None
     online: bool | None
-    next_due: datetime | None
+    next_due: int | None
 
 
 async def lock_states(conn: AsyncConnection, keys: Sequence[Key]) -> list[StateRow]:
     """Lock the memories of some devices, in the order of their keys whoever else does the same."""
-    async with conn.cursor(row_factory=class_row(StateRow)) as cursor:
+    async with conn.cursor(row_factory=args_row(StateRow), binary=True) as cursor:
+        # As bytea: the driver then gives the bytes as they are, and nothing is decoded twice.
         await cursor.execute(
             """
-            SELECT s.community_id, s.device_id, s.state::text AS state, s.next_due
+            SELECT s.community_id, s.device_id, convert_to(s.state::text, 'UTF8') AS state, s.next_due
             FROM device_state s
-            JOIN unnest(%(communities)s::int[], %(devices)s::int[]) AS k (community_id, device_id)
+            JOIN unnest(%(communities)b::int[], %(devices)b::int[]) AS k (community_id, device_id)
               ON s.community_id = k.community_id AND s.device_id = k.device_id
             ORDER BY s.community_id, s.device_id
             FOR UPDATE OF s
             """,
-            {"communities": _array(key[0] for key in keys), "devices": _array(key[1] for key in keys)},
+            _columns(keys),
         )
         return await cursor.fetchall()
 
@@ -88,11 +95,11 @@ async def make_states(conn: AsyncConnection, keys: Sequence[Key]) -> None:
         """
         INSERT INTO device_state (community_id, device_id, state)
         SELECT community_id, device_id, '{}'
-        FROM unnest(%(communities)s::int[], %(devices)s::int[]) AS k (community_id, device_id)
+        FROM unnest(%(communities)b::int[], %(devices)b::int[]) AS k (community_id, device_id)
         ORDER BY community_id, device_id
         ON CONFLICT DO NOTHING
         """,
-        {"communities": _array(key[0] for key in keys), "devices": _array(key[1] for key in keys)},
+        _columns(keys),
     )
 
 
@@ -101,7 +108,7 @@ async def lock_due(conn: AsyncConnection, now: datetime, limit: int) -> list[Due
     async with conn.cursor(row_factory=class_row(DueRow)) as cursor:
         await cursor.execute(
             """
-            SELECT s.community_id, s.device_id, s.state::text AS state, s.next_due,
+            SELECT s.community_id, s.device_id, convert_to(s.state::text, 'UTF8') AS state, s.next_due,
                    c.code AS community, d.code, d.profile, d.asset_id, a.class AS asset_class,
                    coalesce(a.attributes, '{}') || d.attributes AS attributes,
                    coalesce(d.retired_at <= %(now)s, false)
@@ -129,17 +136,22 @@ async def next_due(conn: AsyncConnection) -> datetime | None:
 
 async def save_states(conn: AsyncConnection, saves: Sequence[Save]) -> None:
     """Store the memories of some devices, all of them locked by the caller."""
-    # One JSON text goes to the server in a third of the time that arrays of texts take to be quoted.
     await conn.execute(
         """
         UPDATE device_state s
-        SET state = v.state, heard_at = v.heard_at, online = v.online, next_due = v.next_due
-        FROM jsonb_to_recordset(%(saves)s::jsonb)
-             AS v (community_id int, device_id int, state jsonb,
-                   heard_at timestamptz, online bool, next_due timestamptz)
+        SET state = v.state::json, heard_at = v.heard_at, online = v.online, next_due = v.next_due
+        FROM unnest(%(communities)b::int[], %(devices)b::int[], %(states)b::text[],
+                    %(heard)b::timestamptz[], %(online)b::boolean[], %(due)b::timestamptz[])
+             AS v (community_id, device_id, state, heard_at, online, next_due)
         WHERE s.community_id = v.community_id AND s.device_id = v.device_id
         """,
-        {"saves": msgspec.json.encode(saves).decode()},
+        {
+            **_columns([save.key for save in saves]),
+            "states": columns.texts([save.state for save in saves]),
+            "heard": columns.moments_or_null([save.heard_at for save in saves]),
+            "online": columns.booleans_or_null([save.online for save in saves]),
+            "due": columns.moments_or_null([save.next_due for save in saves]),
+        },
     )
 
 
@@ -232,6 +244,8 @@ async def end_alarms_of_other_rules(
     return [(int(id_), int(community_id)) for id_, community_id in await cursor.fetchall()]
 
 
-def _array(numbers: Iterable[int]) -> str:
-    """Whole numbers as PostgreSQL writes an array of them."""
-    return f"{{{','.join(map(str, numbers))}}}"
+def _columns(keys: Sequence[Key]) -> dict[str, columns.Column]:
+    return {
+        "communities": columns.integers([key[0] for key in keys]),
+        "devices": columns.integers([key[1] for key in keys]),
+    }

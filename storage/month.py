@@ -1,8 +1,10 @@
 """Calendar months in UTC: the unit in which readings are kept and dropped."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -16,6 +18,11 @@ class Month:
     def of(cls, moment: datetime) -> Self:
         utc = moment.astimezone(UTC)
         return cls(utc.year, utc.month)
+
+    @classmethod
+    def of_microseconds(cls, at: int) -> Self:
+        """The month of a moment in microseconds since 1970."""
+        return cls.of(_EPOCH + timedelta(microseconds=at))
 
     @classmethod
     def of_table(cls, table: str) -> Self:

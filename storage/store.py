@@ -1,11 +1,13 @@
 """All SQL over the telemetry tables. Named parameters; the caller owns the transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import class_row, scalar_row, tuple_row
 
+from storage.columns import Doubles, Integers, Moments, Smallints
 from storage.month import Month
 from storage.points import Bucket, Sample
 
@@ -82,14 +84,31 @@ async def delete_events(conn: AsyncConnection, before: datetime) -> int:
     return deleted.rowcount
 
 
-async def insert_readings(conn: AsyncConnection, columns: dict[str, str]) -> int:
-    """Insert readings given as array literals; returns how many were new."""
+@dataclass(frozen=True, slots=True)
+class ReadingColumns:
+    """Readings to be written, column by column."""
+
+    communities: Integers
+    devices: Integers
+    signals: Smallints
+    moments: Moments
+    values: Doubles
+
+
+async def insert_readings(conn: AsyncConnection, rows: ReadingColumns) -> int:
+    """Write readings; returns how many were new."""
     inserted = await conn.execute(
         "INSERT INTO reading (community_id, device_id, signal_id, ts, value)"
-        " SELECT * FROM unnest(%(communities)s::int[], %(devices)s::int[], %(signals)s::smallint[],"
-        " %(moments)s::timestamptz[], %(values)s::double precision[])"
+        " SELECT * FROM unnest(%(communities)b::int[], %(devices)b::int[], %(signals)b::smallint[],"
+        " %(moments)b::timestamptz[], %(values)b::double precision[])"
         " ON CONFLICT DO NOTHING",
-        columns,
+        {
+            "communities": rows.communities,
+            "devices": rows.devices,
+            "signals": rows.signals,
+            "moments": rows.moments,
+            "values": rows.values,
+        },
     )
     return inserted.rowcount
 

@@ -141,10 +141,10 @@ async def test_what_is_heard_again_changes_nothing(conn: AsyncConnection, book: 
     device = await install(conn)
     heard = [fill(device, 95, 0), fill(device, 96, 6)]
     await hear(conn, heard, book)
-    before = await rows(conn, "device_state", "state, heard_at, next_due, xmin::text")
+    before = await rows(conn, "device_state", "state::text, heard_at, next_due, xmin::text")
     again = [fill(device, 95, 0, 30), fill(device, 96, 6, 30)]
     assert await hear(conn, again, book) == []
-    assert await rows(conn, "device_state", "state, heard_at, next_due, xmin::text") == before
+    assert await rows(conn, "device_state", "state::text, heard_at, next_due, xmin::text") == before
     assert len(await rows(conn, "alarm", "id")) == 1
 
 
