@@ -17,6 +17,7 @@ HOMES = {
     "migrate": "storage",
     "rules": "rules",
     "simulate": "simulate",
+    "trace": "trace",
     "up": "up",
     "verify": "dispatch",
     "web": "web",

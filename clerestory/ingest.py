@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from billing import kiosk
 from billing.kiosk import PaymentTakenMeanwhile
+from clerestory.tracing import RefusalLog, Traced, mark, tell
 from config.clock import Clock
 from config.vocabulary import load_vocabulary
 from dispatch.alarms import follow
@@ -80,17 +81,26 @@ class _Batch:
     """What one batch says, sorted by who acts on it."""
 
     heard: list[Heard] = field(default_factory=list)
+    sources: list[Delivery] = field(default_factory=list)  # of what was heard, one each
     payments: list[KioskPayment] = field(default_factory=list)
     asks: list[KioskAsk] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    told: list[Traced] = field(default_factory=list)
 
-    def add(self, said: Said) -> None:
+    def add(self, said: Said, delivery: Delivery) -> None:
         if isinstance(said, Heard):
             self.heard.append(said)
+            self.sources.append(delivery)
         elif isinstance(said, KioskPayment):
             self.payments.append(said)
         else:
             self.asks.append(said)
+
+    def take_over(self, part: "_Batch") -> None:
+        """Add what a part of the batch came to."""
+        self.heard += part.heard
+        self.letters += part.letters
+        self.told += part.told
 
     def happened_at(self) -> datetime | None:
         """Give the event time of the message that came first; None where it has none."""
@@ -125,6 +135,7 @@ class Ingest:
         self._window = window
         self._clock = clock
         self._tally = tally or Tally()
+        self._refusals = RefusalLog()
         self._signals: dict[str, int] = {}
 
     async def take(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
@@ -141,8 +152,9 @@ class Ingest:
         except Exception as error:
             if is_worth_another_try(error):
                 raise
+            batch = _Batch()
             async with self._pool.connection() as conn:
-                outcomes = await self._find_fault(conn, deliveries)
+                outcomes = await self._find_fault(conn, deliveries, batch)
         self._note(deliveries, batch, perf_counter() - began)
         return outcomes
 
@@ -155,6 +167,9 @@ class Ingest:
         happened = batch.happened_at()
         if happened is not None:
             tally.since_event.note((now - happened).total_seconds())
+        tell(batch.told)
+        if batch.letters:
+            self._refusals.tell(batch.letters)
 
     async def retry(self, letter_id: int) -> Outcome:
         """Take a dead letter as if it had just arrived, and say what became of it.
@@ -171,7 +186,7 @@ class Ingest:
             now = self._clock.now()
             # It has waited: like what the broker retains, a status of then says nothing about now.
             again = Delivery(letter.topic, letter.payload, now, retained=True)
-            [outcome] = await self._find_fault(conn, [again])
+            [outcome] = await self._find_fault(conn, [again], _Batch())
             if outcome is None:
                 await store.resolve_letter(conn, letter_id, now)
                 await notify(conn, "deadletter", [letter_id])
@@ -193,25 +208,31 @@ class Ingest:
         await self._write(conn, batch, now)
         return outcomes
 
-    async def _find_fault(self, conn: AsyncConnection, deliveries: Sequence[Delivery]) -> list[Outcome]:
+    async def _find_fault(
+        self, conn: AsyncConnection, deliveries: Sequence[Delivery], whole: _Batch
+    ) -> list[Outcome]:
         """Halve the batch until the message that cannot be taken is alone; it becomes a dead letter."""
+        part = _Batch()
         try:
             async with conn.transaction():
-                outcomes = await self._take_in(conn, deliveries, _Batch())
+                outcomes = await self._take_in(conn, deliveries, part)
                 await store.check_promises(conn)
-                return outcomes
         except Exception as error:
             if is_worth_another_try(error):
                 raise
             if len(deliveries) == 1:
                 why = _fault(error)
-                batch = _Batch()
-                batch.refuse(deliveries[0], why)
-                await self._keep(conn, batch.letters)
+                alone = _Batch()
+                alone.refuse(deliveries[0], why)
+                await self._keep(conn, alone.letters)
+                whole.take_over(alone)
                 return [why]
+        else:
+            whole.take_over(part)
+            return outcomes
         middle = len(deliveries) // 2
-        first = await self._find_fault(conn, deliveries[:middle])
-        return first + await self._find_fault(conn, deliveries[middle:])
+        first = await self._find_fault(conn, deliveries[:middle], whole)
+        return first + await self._find_fault(conn, deliveries[middle:], whole)
 
     async def _understand(
         self, conn: AsyncConnection, deliveries: Sequence[Delivery], batch: _Batch
@@ -227,15 +248,15 @@ class Ingest:
             await self._registry.learn(conn, missing)
         outcomes: list[Outcome] = []
         for delivery, each in zip(deliveries, addressed, strict=True):
-            why = each if isinstance(each, Refusal) else self._hear(each, batch)
+            why = each if isinstance(each, Refusal) else self._hear(each, delivery, batch)
             if why is not None:
                 batch.refuse(delivery, why)
             outcomes.append(why)
         return outcomes
 
-    def _hear(self, message: Addressed, batch: _Batch) -> Outcome:
+    def _hear(self, message: Addressed, delivery: Delivery, batch: _Batch) -> Outcome:
         try:
-            batch.add(understand(message, self._registry.find(message.name), self._window))
+            batch.add(understand(message, self._registry.find(message.name), self._window), delivery)
         except Exception as error:  # noqa: BLE001 - see `_refusal`
             return _refusal(error)
         return None
@@ -245,6 +266,7 @@ class Ingest:
             await self._write_telemetry(conn, batch.heard)
             changes = await hear(conn, batch.heard, self._book)
             if changes:
+                batch.told = await mark(conn, changes, list(zip(batch.heard, batch.sources, strict=True)))
                 await follow(conn, changes, now)
             for community_id, device_ids in _devices(batch.heard):
                 await notify(conn, "reading", device_ids, community_id)

@@ -14,6 +14,7 @@ from clerestory.leadership import lead
 from clerestory.schedule import Schedule
 from clerestory.site import Site
 from clerestory.steps import Loop
+from clerestory.tracing import mark, tell
 from config.tasks import end
 from dispatch.alarms import follow
 from dispatch.sweep import sweep
@@ -84,8 +85,11 @@ async def _timers(site: Site, book: RuleBook) -> datetime | None:
     now = site.clock.now()
     async with site.pool.connection() as conn, conn.transaction():
         changes = await wake(conn, now, book)
+        found = await mark(conn, changes)
         await follow(conn, changes, now)
-        return await next_due(conn)
+        due = await next_due(conn)
+    tell(found)
+    return due
 
 
 async def _deliver(site: Site, publisher: Publisher) -> datetime | None:

@@ -1,5 +1,6 @@
 """Orders and their moves: open, lock, write, tell."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,8 @@ from config.text import Text
 from dispatch.order import Order
 from dispatch.people import By
 from dispatch.status import Status
+
+log = logging.getLogger(__name__)
 
 _ORDER = """
     SELECT o.id, o.number, o.community_id, c.code AS community, c.timezone AS zone, o.asset_id, o.area_id,
@@ -202,6 +205,9 @@ async def add_move(
         VALUES (%(order)s, %(before)s, %(after)s, %(account)s, %(at)s, %(device_at)s, %(zh)s, %(en)s,
         %(request)s)
         ON CONFLICT (order_id, request_id) DO NOTHING
+        RETURNING (SELECT number FROM work_order WHERE id = order_move.order_id),
+                  (SELECT alarm.trace FROM work_order JOIN alarm ON alarm.id = work_order.alarm_id
+                    WHERE work_order.id = order_move.order_id)
         """,
         {
             "order": order_id,
@@ -215,7 +221,14 @@ async def add_move(
             "request": by.request_id,
         },
     )
-    return cursor.rowcount == 1
+    row = await cursor.fetchone()
+    if row is None:
+        return False
+    number, trace = row
+    # Said as it is written; where the transaction fails after all, it is said again when it is tried again.
+    what = after if before != after else f"{after}, noted"
+    log.info("order %s: %s: %s", number, what, why.en, extra={"order": number, "trace": trace})
+    return True
 
 
 async def move_of_request(

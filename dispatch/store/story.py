@@ -44,7 +44,7 @@ async def _alarm(conn: AsyncConnection, order_id: int) -> list[StoryEntry]:
     cursor = await conn.cursor(row_factory=dict_row).execute(
         """
         SELECT m.title_zh, m.title_en, m.meaning_zh, m.meaning_en, m.raised_at, m.recorded_at, m.cleared_at,
-               m.device_id, d.code
+               m.device_id, d.code, m.trace
           FROM work_order AS o
           JOIN alarm AS m ON m.id = o.alarm_id
           JOIN device AS d ON d.id = m.device_id
@@ -62,7 +62,7 @@ async def _alarm(conn: AsyncConnection, order_id: int) -> list[StoryEntry]:
             at=row["raised_at"],
             chapter="signal",
             title=Text(zh="传感器上报", en="Sensor reported"),
-            detail=device,
+            detail=device if row["trace"] is None else _traced(device, row["trace"]),
             who=None,
             device_id=row["device_id"],
         ),
@@ -79,6 +79,10 @@ async def _alarm(conn: AsyncConnection, order_id: int) -> list[StoryEntry]:
         cleared = Text(zh="告警恢复", en="Alarm cleared")
         entries.append(StoryEntry(row["cleared_at"], "alarm", cleared, device, None))
     return entries
+
+
+def _traced(device: Text, trace: str) -> Text:
+    return Text(zh=f"{device.zh}，追踪号 {trace}", en=f"{device.en}, trace {trace}")
 
 
 async def _moves(conn: AsyncConnection, order_id: int) -> list[StoryEntry]:
