@@ -54,6 +54,10 @@ def value_text(signal: Signal, value: float) -> Text:
 def facts_text(facts: Mapping[str, Any], signals: Mapping[str, Signal]) -> list[tuple[Text, Text]]:
     """Return an alarm's facts as (label, value with unit); what is no known signal is left out."""
     said: list[tuple[Text, Text]] = []
+    if isinstance(times := facts.get("flapped"), int | float):
+        within = facts.get("flapped_within", "")
+        flapped = Text(zh=f"{within} 内 {times:.0f} 次", en=f"{times:.0f} times in {within}")
+        said.append((Text(zh="反复告警", en="flapped"), flapped))
     for name, value in facts.items():
         if (measure := _MEASURE.fullmatch(name)) and isinstance(value, int | float):
             said += _measure_text(measure, float(value), signals)

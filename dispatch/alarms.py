@@ -46,7 +46,7 @@ async def _raised(
         alarm_id=change.alarm_id,
         kind=template.kind,
         skill=template.skill,
-        severity=rule.severity,
+        severity=change.severity,
         title=rule.title,
         what=_joined(rule.meaning, facts),
         todo=rule.todo,

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from ruamel.yaml import YAML
 
+from config.calendar import shipped_calendar
 from config.duration import Duration
 from config.text import Text
 from dispatch.clocks import Calendar, Span
@@ -80,11 +81,11 @@ class Override(_Part):
 
 
 class WorkingTimes(_Part):
-    """The office's week, its holidays, and the extra working days around them."""
+    """The office's week. Its holidays and the extra working days are the house's (config/calendar.yaml)."""
 
     week: dict[str, tuple[Annotated[Span, BeforeValidator(_parse_span)], ...]]
-    holidays: frozenset[date] = frozenset()
-    extra_days: frozenset[date] = frozenset()
+    holidays: frozenset[date] = Field(default_factory=lambda: shipped_calendar().holidays)
+    extra_days: frozenset[date] = Field(default_factory=lambda: shipped_calendar().extra_days)
 
     @model_validator(mode="after")
     def _known_weekdays(self) -> "WorkingTimes":

@@ -90,6 +90,7 @@ class Registry:
             asset_id=row.asset_id,
             asset_class=row.asset_class,
             attributes=row.attributes,
+            timezone=row.timezone,
         )
         return known(device, self.profiles[row.profile], row.retired_at)
 

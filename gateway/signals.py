@@ -15,7 +15,8 @@ import msgspec
 class Device:
     """A known device with what its readings need: where it belongs and what it watches.
 
-    `asset_class` is None for a kiosk. `attributes` are the asset's overlaid with the device's own.
+    `asset_class` is None for a kiosk. `attributes` are its own, laid over its asset's, over those that its
+    area and its community set for the class. `timezone` is the community's.
     """
 
     community_id: int
@@ -26,6 +27,7 @@ class Device:
     asset_id: int | None
     asset_class: str | None
     attributes: dict[str, Any] = field(default_factory=dict, compare=False)
+    timezone: str = "UTC"
 
     @property
     def key(self) -> tuple[int, int]:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """A device as it stands in the registry, with its asset's class and both attributes overlaid."""
+    """A device as it stands in the registry.
+
+    With its asset's class, and the attributes of community, area, asset and device laid over each other.
+    """
 
     community_id: int
     community: str
@@ -31,6 +34,7 @@ class DeviceRow:
     asset_id: int | None
     asset_class: str | None
     attributes: dict[str, Any]
+    timezone: str
     retired_at: datetime | None
 
 
@@ -83,11 +87,13 @@ async def devices_by_code(conn: AsyncConnection, names: Collection[tuple[str, st
         await cursor.execute(
             "SELECT device.community_id, community.code AS community, device.id AS device_id, device.code,"
             " device.profile, device.dev_eui, device.asset_id, asset.class AS asset_class,"
-            " coalesce(asset.attributes, '{}') || device.attributes AS attributes, device.retired_at"
+            " attributes_of(asset.class, community.thresholds, area.thresholds, asset.attributes,"
+            " device.attributes) AS attributes, community.timezone, device.retired_at"
             " FROM unnest(%(communities)s::text[], %(codes)s::text[]) AS asked (community, code)"
             " JOIN community ON community.code = asked.community"
             " JOIN device ON device.community_id = community.id AND device.code = asked.code"
-            " LEFT JOIN asset ON asset.id = device.asset_id",
+            " LEFT JOIN asset ON asset.id = device.asset_id"
+            " LEFT JOIN area ON area.id = asset.area_id",
             {"communities": [name[0] for name in names], "codes": [name[1] for name in names]},
         )
         return await cursor.fetchall()
@@ -99,10 +105,12 @@ async def devices_by_eui(conn: AsyncConnection, euis: Collection[str]) -> list[D
         await cursor.execute(
             "SELECT device.community_id, community.code AS community, device.id AS device_id, device.code,"
             " device.profile, device.dev_eui, device.asset_id, asset.class AS asset_class,"
-            " coalesce(asset.attributes, '{}') || device.attributes AS attributes, device.retired_at"
+            " attributes_of(asset.class, community.thresholds, area.thresholds, asset.attributes,"
+            " device.attributes) AS attributes, community.timezone, device.retired_at"
             " FROM device"
             " JOIN community ON community.id = device.community_id"
             " LEFT JOIN asset ON asset.id = device.asset_id"
+            " LEFT JOIN area ON area.id = asset.area_id"
             " WHERE device.dev_eui = ANY(%(euis)s)",
             {"euis": list(euis)},
         )

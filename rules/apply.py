@@ -128,6 +128,8 @@ async def _settle(conn: AsyncConnection, findings: Sequence[Finding]) -> list[Al
     new = [story.new_alarm(story.raised) for story in batch.new if story.raised is not None]
     inserted = await store.insert_alarms(conn, new) if new else {}
     batch.learn(inserted, moved)
+    for each in batch.steps():
+        await store.step_alarms(conn, each)
     changes = batch.changes()
     await _tell(conn, [(change.alarm_id, change.community_id) for change in changes])
     return changes

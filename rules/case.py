@@ -2,65 +2,20 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-
-import msgspec
 
 from rules.conditions import Value
-from rules.moments import MINUTE
-from rules.rule import Happens, Holds, Rule, Trigger
+from rules.effects import Cleared, Effect, Flapped, Paged, Raised, Stepped
+from rules.ladder import PATIENCE, Climber, Footing
+from rules.moments import span_in_words
+from rules.rule import Happens, Holds
 from rules.ruleset import RulePlan
 from rules.state import Memory, Since
+from rules.view import View
 
 # So long a finding about the past waits for the rest of the backlog, which may end it, before it is told.
-PAGE_DELAY = 2 * MINUTE
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """The alarm began at `at` (event time); we knew at `wall`. `page`: people are to be told now."""
-
-    rule: Rule
-    at: int
-    wall: int
-    page: bool
-    facts: Mapping[str, Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Paged:
-    """An alarm nobody was told of is still true: people are to be told now."""
-
-    rule: Rule
-    wall: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cleared:
-    """The alarm ended at `at` (event time)."""
-
-    rule: Rule
-    at: int
-
-
-Effect = Raised | Paged | Cleared
-
-
-class View(msgspec.Struct, frozen=True, gc=False):
-    """What is known of the device in this step: latest values with their moments, attributes."""
-
-    signals: Mapping[str, tuple[int, Value]]
-    values: Mapping[str, Value]
-    asset: Mapping[str, Value]
-
-    def blocks(self, trigger: Trigger) -> bool:
-        """Whether something is known to be the case that keeps a trigger from raising."""
-        unless = trigger.unless
-        return unless is not None and unless.evaluate(self.values, self.asset) is True
-
-    def moment(self, plan: RulePlan) -> int:
-        """Since when all the values a rule reads have been in place."""
-        return max((self.signals[name][0] for name in plan.signals if name in self.signals), default=0)
+PAGE_DELAY = PATIENCE
+# More beginnings than these are not counted: it flaps.
+MOST_BEGUN = 100
 
 
 class Case:
@@ -80,6 +35,9 @@ class Case:
         self._page_at = known.page_at
         self._last = known.last
         self._ending = known.ending
+        self._climber = Climber(plan.rule, known.rungs, known.severity)
+        self._begun = known.begun
+        self._flaps = known.flaps
 
     @property
     def memory(self) -> Memory:
@@ -92,11 +50,19 @@ class Case:
             page_at=self._page_at,
             last=self._last,
             ending=self._ending,
+            rungs=self._climber.stands,
+            severity=self._climber.severity,
+            begun=self._begun,
+            flaps=self._flaps,
         )
 
     @property
     def is_raised(self) -> bool:
         return self._raised is not None
+
+    @property
+    def is_ending(self) -> bool:
+        return self._ending is not None
 
     def read(self, received: int) -> None:
         """Some signal of the rule has a new value."""
@@ -106,7 +72,7 @@ class Case:
             (n, each, each.when.evaluate(self._view.values, self._view.asset)) for n, each in self._plan.holds
         ]
         for position, trigger, answer in answers:
-            if answer is True and not self._view.blocks(trigger):
+            if answer is True and self._view.counts(trigger, moment):
                 self._begins(position, trigger, since)
             elif answer is not None and self._holding.pop(position, None) is not None and self.is_raised:
                 self._last = since
@@ -116,7 +82,8 @@ class Case:
         if over is True and (self._event_at is None or moment > self._event_at):
             self._ending = self._ending or since
         elif over is False:
-            self._ending = None
+            self._back(since)
+        self._climber.look(self._view, since)
         confirmed = self._ending is None and (bool(self._holding) or over is False)
         if confirmed and self._page_at is not None and received - moment <= self._rule.late_after:
             self._page(received)
@@ -149,7 +116,7 @@ class Case:
     def _happens(
         self, position: int, trigger: Happens, event: Mapping[str, str], since: Since, received: int
     ) -> None:
-        if self._view.blocks(trigger):
+        if not self._view.counts(trigger, since.at):
             return
         when, view = trigger.when, self._view
         if when is not None and when.evaluate(view.values, view.asset, event) is not True:
@@ -161,7 +128,7 @@ class Case:
         if self._last is None or since.at >= self._last.at:
             self._last = since
         if self._ending is not None and since.at >= self._ending.at:
-            self._ending = None
+            self._back(since)
         if fires:
             facts: dict[str, Value] = {"event": event["code"]}
             if event["detail"]:
@@ -178,12 +145,15 @@ class Case:
         """A trigger that is no condition (offline) holds since a moment."""
         self._holding.setdefault(position, since)
 
-    def settle(self, clock: int) -> None:
-        """Event time has moved on and nothing said so for `clear_after`: what comes now begins anew."""
-        if self._raised is None or self._ending is not None or self._last is None or self._quiet() is None:
+    def settle(self, clock: int, received: int) -> None:
+        """Event time has moved on: what ran out before anything new was said does so first."""
+        if self._raised is None:
             return
-        if clock >= self._quiet_until(self._last):
-            self.clear(self._quiet_until(self._last))
+        over = self._over_at()
+        self._climb(received, until=clock if over is None else min(clock, over), timed=True)
+        # With nothing said for `clear_after` it is over: what comes now begins anew.
+        if self._ending is None and over is not None and clock >= over:
+            self.clear(over)
 
     def run_out(self, clock: int, received: int) -> None:
         """Event time has moved on: timers that it confirms run out."""
@@ -192,31 +162,30 @@ class Case:
             if position in self._hits and self._hits[position][-1] <= clock - trigger.within:
                 del self._hits[position]
         if self._raised is None:
-            due = [
-                self._holding[n].at + length for n, length in self._plan.timers.items() if n in self._holding
-            ]
-            if due and min(due) <= clock:
-                self._raise_held(min(due), received)
-        elif self._ending is None:
-            self.settle(clock)
-        elif clock >= self._ending.at + self._rule.keep:
-            self.clear(self._ending.at + self._rule.keep)
+            at = self._held(clock=clock)
+            if at is not None:
+                self._raise_held(at, received)
+            elif self._begun:
+                self._begun = self._lately(clock)
+        if self._raised is None:
+            return
+        over = self._over_at()
+        self._climb(received, until=clock if over is None else min(clock, over))
+        if over is not None and clock >= over:
+            self.clear(over)
 
     def wake(self, now: int) -> None:
         """Our clock has moved on: timers run out for which nothing else was heard."""
         if self._raised is None:
-            due = [
-                (since.wall + length, since.at + length)
-                for n, length in self._plan.timers.items()
-                if (since := self._holding.get(n)) is not None
-            ]
-            ready = [at for wall, at in due if wall <= now]
-            if ready:
-                self._raise_held(min(ready), now)
+            at = self._held(now=now)
+            if at is not None:
+                self._raise_held(at, now)
             return
+        if self._page_at is None:
+            self._climb(now, until=self._over_at(), now=now)
         if self._ending is not None:
-            if now >= self._ending.wall + self._rule.keep:
-                self.clear(self._ending.at + self._rule.keep)
+            if now >= self._ending.wall + self._keep:
+                self.clear(self._ending.at + self._keep)
             return
         quiet = self._quiet()
         if quiet is not None and now >= quiet and self._last is not None:
@@ -231,13 +200,48 @@ class Case:
             return min(
                 (self._holding[n].wall + length for n, length in timers if n in self._holding), default=None
             )
-        if self._ending is not None:
-            return self._ending.wall + self._rule.keep
         moments = [each for each in (self._quiet(), self._page_at) if each is not None]
+        if self._ending is not None:
+            moments = [self._ending.wall + self._keep]
+        if self._page_at is None:
+            over, turns = self._over_at(), self._climber.turns(self._footing())
+            moments += [turn.wall for turn in turns if over is None or turn.at <= over]
         return min(moments, default=None)
 
+    def _held(self, *, clock: int | None = None, now: int | None = None) -> int | None:
+        """The moment since which a trigger has held for long enough, by event time or by our clock."""
+        due = []
+        for position, length in self._plan.timers.items():
+            since = self._holding.get(position)
+            if since is None or not _is_due(since, length, clock, now):
+                continue
+            trigger = self._rule.triggers[position]
+            if isinstance(trigger, Holds) and not self._is_during(trigger, since.at + length):
+                del self._holding[position]  # it did not hold for long enough while it counted
+            else:
+                due.append(since.at + length)
+        return min(due, default=None)
+
+    def _is_during(self, trigger: Holds, moment: int) -> bool:
+        return trigger.during is None or trigger.during.has(moment, self._view.zone)
+
+    @property
+    def _keep(self) -> int:
+        flapping = self._rule.flapping
+        return (
+            max(self._rule.keep, flapping.quiet) if flapping is not None and self._flaps else self._rule.keep
+        )
+
+    def _over_at(self) -> int | None:
+        """When the alarm is over if nothing more is said, in event time."""
+        if self._ending is not None:
+            return self._ending.at + self._keep
+        return None if self._last is None or self._quiet() is None else self._quiet_until(self._last)
+
     def _quiet_until(self, last: Since) -> int:
-        return last.at + (self._rule.clear_after or 0)
+        flapping = self._rule.flapping
+        after = self._rule.clear_after or 0
+        return last.at + (max(after, flapping.quiet) if flapping is not None and self._flaps else after)
 
     def _quiet(self) -> int | None:
         """When (by our clock) it has been quiet for long enough; a backlog is given time to arrive."""
@@ -252,6 +256,7 @@ class Case:
         if self._raised is not None:
             return
         self._raised = at
+        flapped = self._begins_again(at)
         fresh = wall - evidence <= self._rule.late_after
         self._page_at = None if fresh else wall + PAGE_DELAY
         values = self._view.values
@@ -259,7 +264,8 @@ class Case:
         for slot in self._plan.slots:
             with suppress(KeyError):
                 known[slot] = values[slot]
-        self._effects.append(Raised(self._rule, at, wall, page=fresh, facts=known | dict(said)))
+        self._effects.append(Raised(self._rule, at, wall, page=fresh, facts=known | dict(said) | flapped))
+        self._climber.look(self._view, Since(evidence, max(evidence, wall)))
 
     def found(self, at: int, wall: int, facts: Mapping[str, Value]) -> None:
         """Raise for what no condition and no event said: silence."""
@@ -274,4 +280,62 @@ class Case:
         if self._raised is not None:
             self._effects.append(Cleared(self._rule, max(at, self._raised)))
         self._raised = self._event_at = self._page_at = self._last = self._ending = None
-        self._holding, self._hits = {}, {}
+        self._holding, self._hits, self._flaps = {}, {}, 0
+        self._climber.restart()
+
+    def heard_again(self, at: int, wall: int) -> None:
+        """The device is there: what was raised because it was not is over, at once unless it flaps."""
+        if self._raised is None or not self._flaps:
+            self.clear(at)
+            return
+        self._holding = {}
+        self._ending = self._ending or Since(at, wall)
+
+    def gone_again(self, at: int, wall: int) -> None:
+        """The device is missing once more while that alarm still waits for quiet."""
+        self._back(Since(at, wall))
+
+    def _back(self, since: Since) -> None:
+        """What seemed to be over is not."""
+        if self._ending is not None and self._flaps:
+            self._effects.append(Flapped(self._rule, since.wall, self._begins_again(since.at)))
+        self._ending = None
+
+    def _begins_again(self, at: int) -> dict[str, Value]:
+        """Count a beginning; facts of an alarm that by now flaps."""
+        flapping = self._rule.flapping
+        if flapping is None:
+            return {}
+        self._begun = tuple(sorted((*self._begun, at)))
+        self._begun = self._lately(self._begun[-1])[-MOST_BEGUN:]
+        if self._flaps or len(self._begun) > flapping.times:
+            self._flaps = len(self._begun)
+            return {"flapped": float(self._flaps), "flapped_within": span_in_words(flapping.within)}
+        return {}
+
+    def _lately(self, clock: int) -> tuple[int, ...]:
+        flapping = self._rule.flapping
+        within = 0 if flapping is None else flapping.within
+        return tuple(each for each in self._begun if each > clock - within)
+
+    def _footing(self) -> Footing:
+        said = [*self._holding.values(), *((self._last,) if self._last is not None else ())]
+        raised = self._raised or 0
+        latest = max(said, key=lambda since: since.at, default=Since(raised, raised))
+        return Footing(raised, latest, busy=bool(self._holding))
+
+    def _climb(
+        self, received: int, *, until: int | None = None, now: int | None = None, timed: bool = False
+    ) -> None:
+        """Let the ladder turn as far as event time (`until`) or our clock (`now`) allow."""
+        for at, severity, worse in self._climber.climb(
+            self._footing(), received, until=until, now=now, timed=timed
+        ):
+            page = worse and self._page_at is None
+            self._effects.append(Stepped(self._rule, at, received, severity, page))
+
+
+def _is_due(since: Since, length: int, clock: int | None, now: int | None) -> bool:
+    if clock is not None:
+        return since.at + length <= clock
+    return now is not None and since.wall + length <= now

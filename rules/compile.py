@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from config.vocabulary import load_vocabulary
+from rules.compile_ladder import compile_flapping
 from rules.compile_rule import RuleCompiler
 from rules.document import Document, Problem, RuleFileError, parse_document
 from rules.ruleset import AttributeRule, RuleSet
@@ -65,8 +66,9 @@ class _FileCompiler:
         events = tuple(vocabulary.events_on(asset_class))
         scope = Scope(asset_class, vocabulary.signals(asset_class), attributes, events=events)
         unless = self.sheet.unless(("unless",), self.file.unless, scope) if self.file.unless else None
+        flapping = compile_flapping(self.file.flapping, None)
         rules = [
-            RuleCompiler(self.sheet, ("rules", code), scope, unless).rule(code, spec)
+            RuleCompiler(self.sheet, ("rules", code), scope, unless, flapping).rule(code, spec)
             for code, spec in self.file.rules.items()
         ]
         return RuleSet.of(asset_class, rules, attributes, scope.signals)

@@ -6,10 +6,12 @@ from datetime import timedelta
 from itertools import pairwise
 
 from rules.compile_hold import compile_group, compile_hold
+from rules.compile_ladder import check_ladder, compile_flapping, compile_ladder
 from rules.conditions import Condition
 from rules.document import Keys
+from rules.during import During
 from rules.moments import span
-from rules.rule import LATE_AFTER, Happens, Holds, Offline, OrderTemplate, Rule, Silent, Trigger
+from rules.rule import LATE_AFTER, Flapping, Happens, Holds, Offline, OrderTemplate, Rule, Silent, Trigger
 from rules.rule_reach import check_reach
 from rules.schema import OrderSpec, RuleSpec, TriggerSpec
 from rules.scope import Scope, nearest
@@ -24,6 +26,7 @@ class RuleCompiler:
     path: Keys
     scope: Scope
     file_unless: Condition | None
+    file_flapping: Flapping | None = None
 
     def rule(self, code: str, spec: RuleSpec) -> Rule:
         """The compiled rule; use it only if nothing was noted."""
@@ -37,7 +40,8 @@ class RuleCompiler:
                 f"beside `any` there is also `{_trigger_words(spec)[0]}`: put it into a trigger of the list",
             )
         unless = self._unless(self.path, spec, self.file_unless)
-        found = [(path, self._trigger(path, each, unless)) for path, each in places]
+        during = self._during(self.path, spec, None)
+        found = [(path, self._trigger(path, each, unless, during)) for path, each in places]
         triggers = {path: trigger for path, trigger in found if trigger is not None}
         rule = Rule(
             code=code,
@@ -56,7 +60,10 @@ class RuleCompiler:
             late_after=_span(spec.late_after) or LATE_AFTER,
             held_by=compile_hold(self.sheet, self.path, spec, self.scope),
             group=compile_group(self.sheet, self.path, spec),
+            ladder=compile_ladder(self.sheet, self.path, spec.severity, spec.ladder or (), self.scope),
+            flapping=compile_flapping(spec.flapping, self.file_flapping),
         )
+        check_ladder(self.sheet, self.path, rule.ladder, rule.triggers)
         self._check_ending(rule, spec)
         if len(self.sheet.problems) == before:
             self._check_reach(rule, triggers)
@@ -73,6 +80,11 @@ class RuleCompiler:
             return otherwise
         return None if spec.unless is False else self.sheet.unless((*path, "unless"), spec.unless, self.scope)
 
+    def _during(self, path: Keys, spec: TriggerSpec, otherwise: During | None) -> During | None:
+        if spec.during is None:
+            return otherwise
+        return None if spec.during is False else self.sheet.during((*path, "during"), spec.during)
+
     def _codes(self, path: Keys, codes: Iterable[str]) -> list[str]:
         for n, code in enumerate(codes):
             if code not in self.scope.events:
@@ -80,7 +92,9 @@ class RuleCompiler:
                 self.sheet.note((*path, n), f"{code!r} is not an event of {self.scope.asset_class}{hint}")
         return list(codes)
 
-    def _trigger(self, path: Keys, spec: TriggerSpec, otherwise: Condition | None) -> Trigger | None:
+    def _trigger(
+        self, path: Keys, spec: TriggerSpec, otherwise: Condition | None, otherwhile: During | None
+    ) -> Trigger | None:
         forms = [word for word in ("when", "on", "silent", "offline") if getattr(spec, word) is not None]
         if forms not in (["when"], ["on"], ["when", "on"], ["silent"], ["offline"]):
             what = f"has {' and '.join(forms)}" if forms else "says nothing"
@@ -92,7 +106,12 @@ class RuleCompiler:
             return None
         self._check_words(path, spec, forms)
         hold, within, times = _span(spec.hold) or 0, _span(spec.within) or 0, spec.times or 1
-        unless = otherwise if path == self.path else self._unless(path, spec, otherwise)
+        own = path != self.path
+        unless = self._unless(path, spec, otherwise) if own else otherwise
+        during = self._during(path, spec, otherwhile) if own else otherwhile
+        if during is not None and forms[0] in {"silent", "offline"}:
+            where = (*(path if spec.during is not None else self.path), "during")
+            self.sheet.note(where, "`during` does not go with silence: it is noticed when it is", key=True)
         if spec.silent is not None:
             return Silent(None if spec.silent == "by_profile" else span(spec.silent), unless)
         if spec.offline is not None:
@@ -103,8 +122,10 @@ class RuleCompiler:
             scope = replace(self.scope, event=spec.on is not None, raising=raising)
             when = self.sheet.condition((*path, "when"), spec.when, scope)
         if spec.on is not None:
-            return Happens(frozenset(self._codes((*path, "on"), spec.on)), when, times, within, unless)
-        return None if when is None else Holds(when, hold, times, within, unless)
+            return Happens(
+                frozenset(self._codes((*path, "on"), spec.on)), when, times, within, unless, during
+            )
+        return None if when is None else Holds(when, hold, times, within, unless, during)
 
     def _check_words(self, path: Keys, spec: TriggerSpec, forms: list[str]) -> None:
         if (spec.times is None) != (spec.within is None):

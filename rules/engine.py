@@ -16,13 +16,15 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from rules.case import Case, Effect, View
+from rules.case import Case
 from rules.conditions import Value
-from rules.moments import SECOND, from_moment
+from rules.effects import Effect
+from rules.moments import from_moment
 from rules.rule import Offline, Rule, Silent
 from rules.ruleset import RulePlan, RuleSet
-from rules.state import VERSION, DeviceState, Memory, Since
-from rules.windows import Pasts, followed, measured
+from rules.state import DeviceState, Memory, Since
+from rules.view import View, view_of
+from rules.windows import Pasts, followed
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +64,7 @@ class Facts:
 
     asset: Mapping[str, Value] = field(default_factory=dict)
     stale_after: int | None = None
+    zone: str = "UTC"  # of its community
 
 
 Stepped = tuple[DeviceState, list[Effect]]
@@ -80,7 +83,7 @@ def step(rules: RuleSet, state: DeviceState, given: Input, facts: Facts) -> Step
 
 def next_due(rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
     """When our clock should next be shown to this device's rules, or None."""
-    view = _view(rules, state, facts)
+    view = view_of(rules, state, facts.asset, facts.zone)
     moments: list[int | None] = []
     for code, memory in state.rules.items():
         position = rules.index.get(code)
@@ -88,7 +91,7 @@ def next_due(rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
             moments.append(Case(rules.plans[position], memory, view, []).due())
     for position in rules.silent:
         memory_of = state.rules.get(rules.rules[position].code)
-        if memory_of is None or memory_of.raised is None:
+        if memory_of is None or memory_of.raised is None or memory_of.ending is not None:
             moments.append(_silent_from(rules, position, state, view, facts))
     return min((each for each in moments if each is not None), default=None)
 
@@ -123,9 +126,8 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
         online=True if back else state.online,
         online_at=at if back else state.online_at,
         windows=windows,
-        v=VERSION if windows else state.v,
     )
-    return _with_rules(after, _Steps(rules, after, facts).said(said, values, events, late, back=back))
+    return _with_rules(rules, after, _Steps(rules, after, facts).said(said, values, events, late, back=back))
 
 
 def _followed(rules: RuleSet, state: DeviceState, said: Said) -> Pasts:
@@ -145,49 +147,23 @@ def _status(rules: RuleSet, state: DeviceState, status: Status, facts: Facts) ->
     at = status.received
     heard = max(state.heard or at, at) if status.online else state.heard
     after = msgspec.structs.replace(state, online=status.online, online_at=at, heard=heard)
-    return _with_rules(after, _Steps(rules, after, facts).status(status))
+    return _with_rules(rules, after, _Steps(rules, after, facts).status(status))
 
 
 def _tick(rules: RuleSet, state: DeviceState, tick: Tick, facts: Facts) -> Stepped:
-    return _with_rules(state, _Steps(rules, state, facts).tick(tick))
+    return _with_rules(rules, state, _Steps(rules, state, facts).tick(tick))
 
 
 Outcome = tuple[dict[str, Memory], list[Effect]]
 
 
-def _with_rules(state: DeviceState, outcome: Outcome) -> Stepped:
+def _with_rules(rules: RuleSet, state: DeviceState, outcome: Outcome) -> Stepped:
     memories, effects = outcome
+    if state.v < rules.version:
+        return msgspec.structs.replace(state, rules=memories, v=rules.version), effects
     if memories == state.rules:
         return state, effects
     return msgspec.structs.replace(state, rules=memories), effects
-
-
-def _view(rules: RuleSet, state: DeviceState, facts: Facts) -> View:
-    values = {name: value for name, (_, value) in state.signals.items()}
-    return View(state.signals, Measured(values, rules, state) if rules.measures else values, facts.asset)
-
-
-class Measured(dict[str, Value]):
-    """Latest values that also know the measures of the rules, by their slots, worked out when asked for."""
-
-    __slots__ = ("_rules", "_state")
-
-    def __init__(self, values: Mapping[str, Value], rules: RuleSet, state: DeviceState) -> None:
-        super().__init__(values)
-        self._rules = rules
-        self._state = state
-
-    def __missing__(self, name: str) -> Value:
-        measure, state = self._rules.measures[name], self._state
-        if measure.function == "since":
-            found = (state.latest - state.events[measure.subject]) / SECOND
-        else:
-            known = measured(measure, state.windows, self._rules.signals[measure.subject])
-            if known is None:
-                raise KeyError(name)
-            found = known
-        self[name] = found
-        return found
 
 
 def _silent_from(rules: RuleSet, position: int, state: DeviceState, view: View, facts: Facts) -> int | None:
@@ -220,7 +196,7 @@ class _Steps:
         self._rules = rules
         self._state = state
         self._facts = facts
-        self._view = _view(rules, state, facts)
+        self._view = view_of(rules, state, facts.asset, facts.zone)
         # What a rule remembers that is no longer in the book is forgotten here.
         self._memories = {code: memory for code, memory in state.rules.items() if code in rules.index}
         self._effects: list[Effect] = []
@@ -261,9 +237,11 @@ class _Steps:
             case = self._case(position)
             if position in self._presence:
                 if self._state.online is not False:
-                    case.clear(said.at if back else received)
+                    case.heard_again(said.at if back else received, received)
+                if case.is_ending:
+                    case.run_out(self._state.latest, received)
             else:
-                case.settle(self._state.latest)
+                case.settle(self._state.latest, received)
                 if position in touched:
                     case.read(received)
                 if position in happened:
@@ -286,7 +264,7 @@ class _Steps:
         for position in sorted(self._presence if status.online else self._rules.offline):
             case = self._case(position)
             if status.online:
-                case.clear(at)
+                case.heard_again(at, at)
             else:
                 self._gone(case, self._rules.rules[position], at)
             self._keep(position, case)
@@ -296,6 +274,7 @@ class _Steps:
         for number, trigger in enumerate(rule.triggers):
             if isinstance(trigger, Offline) and not self._view.blocks(trigger):
                 case.holds(number, Since(at, at))
+                case.gone_again(at, at)
         case.run_out(at, at)
 
     def tick(self, tick: Tick) -> Outcome:
@@ -308,7 +287,10 @@ class _Steps:
             if at is None or tick.now < at or self._state.heard is None:
                 continue
             case = self._case(position)
-            if not case.is_raised:
+            if case.is_ending:
+                case.gone_again(at, tick.now)
+                self._keep(position, case)
+            elif not case.is_raised:
                 case.found(at, tick.now, {"last_heard": from_moment(self._state.heard).isoformat()})
                 self._keep(position, case)
         return self._memories, self._effects

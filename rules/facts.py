@@ -18,7 +18,8 @@ def rules_for(device: Device, book: RuleBook) -> RuleSet:
 
 def facts_of(device: Device, book: RuleBook) -> Facts:
     """What the rules of a device read beside its signals."""
-    return Facts(rules_for(device, book).asset(device.attributes), _stale_after(device.profile))
+    asset = rules_for(device, book).asset(device.attributes)
+    return Facts(asset, _stale_after(device.profile), device.timezone)
 
 
 @cache

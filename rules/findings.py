@@ -1,7 +1,8 @@
 """From the engine's effects on many devices to rows of alarms and changes for the rest of the house. Pure.
 
 Within one batch an alarm may be raised, told of, and end, more than once for one rule of one device. Each
-alarm becomes one row written once, whatever happened to it on the way.
+alarm becomes one row written once, whatever happened to it on the way; only the steps of its severity are
+written one by one, each a line of its history.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from rules.case import Cleared, Effect, Paged, Raised
 from rules.changes import AlarmChange
+from rules.effects import Cleared, Effect, Flapped, Paged, Raised, Stepped
 from rules.moments import from_moment
-from rules.rule import Rule
+from rules.rule import Rule, Severity
 
 Key = tuple[int, int]  # community_id, device_id
 
@@ -43,6 +44,16 @@ class AlarmMove:
     paged_at: datetime | None
     cleared_at: datetime | None
     cleared_known_at: datetime | None  # our clock
+    facts: dict[str, Any]  # what is known of it beyond its first
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityStep:
+    """An alarm becomes more or less severe, at an event time."""
+
+    alarm_id: int
+    severity: Severity
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class MovedAlarm:
     rule: str
     paged: bool
     cleared_at: datetime | None
+    severity: Severity
     facts: dict[str, Any]
 
 
@@ -81,6 +93,8 @@ class Story:
     alarm_id: int | None = None
     paged: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    severity: Severity | None = None
+    steps: list[tuple[Severity, datetime]] = field(default_factory=list)
 
     def new_alarm(self, raised: Raised) -> NewAlarm:
         """The row of an alarm raised in this batch."""
@@ -91,7 +105,7 @@ class Story:
             severity=self.rule.severity,
             title=(self.rule.title.zh, self.rule.title.en),
             meaning=(self.rule.meaning.zh, self.rule.meaning.en),
-            facts=dict(raised.facts),
+            facts=self.facts,
             raised_at=from_moment(raised.at),
             recorded_at=recorded_at,
             paged_at=recorded_at if raised.page else self.paged_at,
@@ -101,11 +115,14 @@ class Story:
 
     def move(self) -> AlarmMove:
         """The change of an alarm that was live before."""
-        return AlarmMove(self.key[1], self.rule.code, self.paged_at, self.cleared_at, self.cleared_known_at)
+        return AlarmMove(
+            self.key[1], self.rule.code, self.paged_at, self.cleared_at, self.cleared_known_at, self.facts
+        )
 
     def was(self, alarm: MovedAlarm) -> None:
         """Learn which row it is."""
         self.alarm_id, self.paged, self.facts = alarm.id, alarm.paged, alarm.facts
+        self.severity = self.severity or alarm.severity
 
 
 @dataclass(slots=True)
@@ -136,6 +153,11 @@ class Batch:
                 story.raised, story.paged, story.facts = effect, effect.page, dict(effect.facts)
             case Paged():
                 story.paged_at, story.paged = from_moment(effect.wall), True
+            case Stepped():
+                story.severity = effect.severity
+                story.steps.append((effect.severity, from_moment(effect.at)))
+            case Flapped():
+                story.facts.update(effect.facts)
             case Cleared():
                 story.cleared_at = from_moment(effect.at)
                 story.cleared_known_at = from_moment(max(finding.wall, effect.at))
@@ -162,6 +184,17 @@ class Batch:
             if alarm is not None:
                 story.was(alarm)
 
+    def steps(self) -> list[list[SeverityStep]]:
+        """The steps of severities, in rounds: no alarm twice in one."""
+        taken = [
+            (n, SeverityStep(story.alarm_id, severity, at))
+            for story in self.stories
+            if story.alarm_id is not None
+            for n, (severity, at) in enumerate(story.steps)
+        ]
+        rounds = max((n for n, _ in taken), default=-1) + 1
+        return [[step for n, step in taken if n == each] for each in range(rounds)]
+
     def changes(self) -> list[AlarmChange]:
         """What the rest of the house acts on, in order; without alarms that were live already."""
         return [
@@ -172,7 +205,7 @@ class Batch:
 
 
 def _change(finding: Finding, story: Story, alarm_id: int) -> AlarmChange:
-    kind: Literal["raised", "paged", "cleared"]
+    kind: Literal["raised", "paged", "stepped", "flapped", "cleared"]
     match finding.effect:
         case Raised(at=moment, page=tell):
             kind = "raised"
@@ -180,6 +213,10 @@ def _change(finding: Finding, story: Story, alarm_id: int) -> AlarmChange:
             kind, tell = "paged", True
         case Cleared(at=moment):
             kind, tell = "cleared", story.paged
+        case Stepped(at=moment, page=tell):
+            kind = "stepped"
+        case Flapped(wall=moment):
+            kind, tell = "flapped", False
     return AlarmChange(
         kind=kind,
         alarm_id=alarm_id,
@@ -190,4 +227,5 @@ def _change(finding: Finding, story: Story, alarm_id: int) -> AlarmChange:
         at=from_moment(moment),
         page=tell,
         facts=story.facts,
+        stepped_to=story.severity,
     )

@@ -21,7 +21,7 @@ Function = Literal["rate", "mean", "forecast", "since"]
 FUNCTIONS = frozenset(get_args(Function))
 
 # A forecast learns from so much of its signal's history.
-HISTORY = 7 * DAY
+HISTORY = 14 * DAY
 SHORTEST = timedelta(microseconds=MINUTE)
 LONGEST = {"rate": timedelta(days=31), "mean": timedelta(days=31), "forecast": timedelta(days=7)}
 

@@ -13,6 +13,7 @@ from config.text import Text
 
 if TYPE_CHECKING:
     from rules.conditions import Condition
+    from rules.during import During
     from rules.measures import Measure
 
 LATE_AFTER = 15 * 60 * 1_000_000
@@ -20,6 +21,8 @@ LATE_AFTER = 15 * 60 * 1_000_000
 MODE, INSPECTION = "service_mode", "inspection"
 
 Severity = Literal["critical", "major", "minor", "info"]
+SEVERITIES: tuple[Severity, ...] = ("info", "minor", "major", "critical")
+"""From what can wait to what cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Holds:
     times: int = 1
     within: int = 0
     unless: "Condition | None" = None
+    during: "During | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Happens:
     times: int = 1
     within: int = 0
     unless: "Condition | None" = None
+    during: "During | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,32 @@ class Offline:
 
     hold: int = 0
     unless: "Condition | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A step of a severity ladder: while it holds, the alarm is at least this severe.
+
+    With `when` it holds once that has been true for `hold`, and until it has been untrue for `down_after`.
+    Without, it holds from `after` the alarm's beginning on; with `down_after`, only until nothing has said so
+    for so long, and again as soon as something does.
+    """
+
+    severity: Severity
+    when: "Condition | None" = None
+    hold: int = 0
+    after: int = 0
+    down_after: int | None = None
+    during: "During | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flapping:
+    """Raised more than `times` times within `within` an alarm flaps: it stays until quiet for `quiet`."""
+
+    times: int
+    within: int
+    quiet: int
 
 
 Trigger = Holds | Happens | Silent | Offline
@@ -125,13 +156,16 @@ class Rule:
     late_after: int = LATE_AFTER
     held_by: HeldBy = HeldBy()
     group: Group | Literal[False] | None = None  # None: as the house says
+    ladder: tuple[Rung, ...] = ()
+    flapping: Flapping | None = None
 
     @property
     def conditions(self) -> tuple["Condition", ...]:
         """Every condition of the rule."""
         when = (each.when for each in self.triggers if isinstance(each, Holds | Happens))
         unless = (each.unless for each in self.triggers)
-        return tuple(each for each in (*when, *unless, self.clear) if each is not None)
+        rungs = (each.when for each in self.ladder)
+        return tuple(each for each in (*when, *unless, self.clear, *rungs) if each is not None)
 
     @property
     def signals(self) -> tuple[str, ...]:

@@ -9,6 +9,17 @@ from rules.scope import Scope
 
 Part = int | str  # the position of a trigger, or the name of a field
 
+_NEVER = {
+    "clear": "the alarm would never end by it",
+    "unless": "it keeps nothing back",
+    "rung": "the alarm would never come to be so severe",
+}
+_ALWAYS = {
+    "clear": "the alarm would end at once",
+    "unless": "the alarm would never be raised",
+    "rung": "the alarm would always be so severe",
+}
+
 
 def check_reach(rule: Rule, scope: Scope) -> list[tuple[Part, str]]:
     """Every condition of a rule that cannot do its work, with values that show it where there are some."""
@@ -46,14 +57,14 @@ def _trigger(trigger: Holds | Happens, rule: Rule, tried: Survey) -> Iterator[st
 
 
 def check_side(part: str, condition: Condition, scope: Scope) -> Iterator[str]:
-    """What is wrong with a `clear` or an `unless` taken alone."""
+    """What is wrong with a `clear`, an `unless` or the `when` of a rung taken alone."""
     tried = survey([condition], scope)
     if not tried.complete:
         return
     answers = tried.answers(condition)
     if answers.ever_true is None:
-        effect = "the alarm would never end by it" if part == "clear" else "it keeps nothing back"
+        effect = _NEVER[part]
         yield f"this can never be true within the declared ranges: {effect}"
     elif answers.ever_false is None:
-        effect = "the alarm would end at once" if part == "clear" else "the alarm would never be raised"
+        effect = _ALWAYS[part]
         yield f"this is true for every value within the declared ranges: {effect}"

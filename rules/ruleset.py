@@ -92,6 +92,7 @@ class RuleSet:
     window_keys: frozenset[str]
     by_window: Mapping[str, tuple[int, ...]]  # the rules that follow the past of a signal
     by_since: Mapping[str, tuple[int, ...]]  # the rules that ask how long ago an event was
+    version: int  # of the state that these rules need
     _reading: dict[tuple[str, ...], AbstractSet[int]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -138,6 +139,7 @@ class RuleSet:
             window_keys=frozenset(each.key for each in windows),
             by_window=_fixed(by_window),
             by_since=_fixed(by_since),
+            version=2 if windows or any(rule.ladder or rule.flapping for rule in listed) else 1,
         )
 
     @classmethod

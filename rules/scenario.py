@@ -4,20 +4,22 @@ Messages come in the order they were heard. Between them the clock moves from ti
 does. The memory is written out and read back at every step, so a scenario also tries that it can travel.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from config.profiles import load_profiles
 from config.vocabulary import Signal
 from gateway.signals import Device, Event, Heard, Reading
 from rules.book import RuleBook
-from rules.case import Cleared, Effect, Paged, Raised
 from rules.conditions import Value
+from rules.effects import Cleared, Effect, Flapped, Paged, Raised, Stepped
 from rules.engine import Facts, Input, Tick, next_due, step
 from rules.hearing import inputs
 from rules.moments import SECOND, span, span_in_words, to_moment
+from rules.rule import Severity
 from rules.ruleset import RuleSet
 from rules.scenario_file import Entry, Expected, Scenario, read_scenarios
 from rules.state import DeviceState, dump_state, load_state
@@ -34,10 +36,14 @@ class Alarm:
     rule: str
     paged: int | None = None
     cleared: int | None = None
+    steps: tuple[tuple[int, Severity], ...] = ()
+    flapped: int | None = None
 
     def __str__(self) -> str:
         raised, paged, cleared = (_shown(each) for each in (self.raised, self.paged, self.cleared))
-        return f"{self.rule}: raised {raised}, paged {paged}, cleared {cleared}"
+        steps = "".join(f", {severity} at {_shown(at)}" for at, severity in self.steps)
+        flapped = f", flapped {self.flapped} times" if self.flapped else ""
+        return f"{self.rule}: raised {raised}, paged {paged}{steps}{flapped}, cleared {cleared}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +80,26 @@ def run(scenario: Scenario, book: RuleBook) -> Outcome:
     attributes = dict(scenario.device.attributes)
     device = Device(1, 1, "scenario", "scenario", profile.name, 1, profile.asset_class, attributes)
     stale_after = None if profile.stale_after is None else span(profile.stale_after)
-    site = Rehearsal(rules, Facts(rules.asset(attributes), stale_after))
-    messages = [heard for entry in scenario.timeline for heard in _messages(entry, device, rules)]
+    start = START
+    if scenario.start is not None:
+        start = scenario.start.replace(tzinfo=ZoneInfo(scenario.zone)).astimezone(UTC)
+    facts = Facts(rules.asset(attributes), stale_after, scenario.zone)
+    site = Rehearsal(rules, facts, to_moment(start))
+    messages = [heard for entry in scenario.timeline for heard in _messages(entry, device, rules, start)]
     for heard in sorted(messages, key=lambda each: each.received_at):
         site.sleep(to_moment(heard.received_at))
         for given in inputs(heard, rules):
             site.take(given)
-    site.sleep(max(site.now, START_MOMENT + span(scenario.until or timedelta())))
+    site.sleep(max(site.now, to_moment(start) + span(scenario.until or timedelta())))
     return Outcome(scenario.name, _in_order(map(_alarm, scenario.expect)), _in_order(site.alarms))
 
 
 class Rehearsal:
     """One device's memory, our clock, and the alarms there have been: the engine without a database."""
 
-    def __init__(self, rules: RuleSet, facts: Facts) -> None:
-        self.now = START_MOMENT
+    def __init__(self, rules: RuleSet, facts: Facts, start: int = START_MOMENT) -> None:
+        self.now = start
+        self._start = start
         self.alarms: list[Alarm] = []
         self._rules = rules
         self._facts = facts
@@ -112,22 +123,28 @@ class Rehearsal:
 
     def _note(self, effect: Effect) -> None:
         match effect:
-            case Raised(rule=rule, at=at, wall=wall, page=page):
-                self.alarms.append(Alarm(at - START_MOMENT, rule.code, wall - START_MOMENT if page else None))
+            case Raised(rule=rule, at=at, wall=wall, page=page, facts=facts):
+                paged = wall - self._start if page else None
+                self.alarms.append(Alarm(at - self._start, rule.code, paged, flapped=_flapped(facts)))
+            case Stepped(rule=rule, at=at, severity=severity):
+                step: tuple[int, Severity] = (at - self._start, severity)
+                self._live(rule.code, lambda alarm: replace(alarm, steps=(*alarm.steps, step)))
+            case Flapped(rule=rule, facts=facts):
+                self._live(rule.code, lambda alarm: replace(alarm, flapped=_flapped(facts)))
             case Paged(rule=rule, wall=wall):
-                self._live(rule.code, lambda alarm: replace(alarm, paged=wall - START_MOMENT))
+                self._live(rule.code, lambda alarm: replace(alarm, paged=wall - self._start))
             case Cleared(rule=rule, at=at):
-                self._live(rule.code, lambda alarm: replace(alarm, cleared=at - START_MOMENT))
+                self._live(rule.code, lambda alarm: replace(alarm, cleared=at - self._start))
 
     def _live(self, code: str, change: Callable[[Alarm], Alarm]) -> None:
         live = next(n for n, each in enumerate(self.alarms) if each.rule == code and each.cleared is None)
         self.alarms[live] = change(self.alarms[live])
 
 
-def _messages(entry: Entry, device: Device, rules: RuleSet) -> Iterator[Heard]:
+def _messages(entry: Entry, device: Device, rules: RuleSet, start: datetime) -> Iterator[Heard]:
     for moment in entry.moments():
-        ts = START + moment
-        received = ts if entry.heard is None else START + entry.heard
+        ts = start + moment
+        received = ts if entry.heard is None else start + entry.heard
         readings = tuple(
             Reading(name, ts, _number(rules.signals[name], value)) for name, value in entry.readings.items()
         )
@@ -139,10 +156,16 @@ def _number(signal: Signal, value: Value) -> float:
     return float(signal.values.index(value)) if isinstance(value, str) else float(value)
 
 
+def _flapped(facts: Mapping[str, Value]) -> int | None:
+    times = facts.get("flapped")
+    return int(times) if isinstance(times, float) else None
+
+
 def _alarm(expected: Expected) -> Alarm:
     paged = None if expected.paged == "never" else span(expected.paged)
     cleared = None if expected.cleared == "never" else span(expected.cleared)
-    return Alarm(span(expected.raised), expected.rule, paged, cleared)
+    steps = tuple((span(at), severity) for each in expected.steps for severity, at in each.items())
+    return Alarm(span(expected.raised), expected.rule, paged, cleared, steps, expected.flapped)
 
 
 def _in_order(alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:

@@ -1,10 +1,19 @@
 """The shape of a scenario file: stories of devices, and the exact alarms they should give."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from config.duration import Duration
 from config.profiles import load_profiles
@@ -12,12 +21,25 @@ from config.vocabulary import Signal, load_vocabulary
 from rules.book import RuleBook, load_rulebook
 from rules.conditions import Value
 from rules.document import Document, Keys, Problem, RuleFileError, read_document
+from rules.rule import Severity
 from rules.scope import nearest
 from rules.shape import misshapen
 
 
 def _event(value: object) -> object:
     return {"code": value} if isinstance(value, str) else value
+
+
+def _without_zone(at: datetime) -> datetime:
+    if at.tzinfo is not None:
+        raise ValueError("is on the clock of `zone`: write it without one, like 2026-11-23 22:30")
+    return at
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in available_timezones():
+        raise ValueError(f"{zone!r} is not a time zone; write it like Asia/Shanghai")
+    return zone
 
 
 class _Part(BaseModel):
@@ -65,18 +87,26 @@ class Entry(_Part):
 
 
 class Expected(_Part):
-    """An alarm as it should be."""
+    """An alarm as it should be: `steps` of its severity, each with its moment; how often it `flapped`."""
 
     rule: str
     raised: Duration
     paged: Duration | Literal["never"]
     cleared: Duration | Literal["never"]
+    steps: list[dict[Severity, Duration]] = []
+    flapped: int | None = None
 
 
 class Scenario(_Part):
-    """One story of one device; times count from its start. `until`: when it ends."""
+    """One story of one device; times count from its start. `until`: when it ends.
+
+    `start`: where times of day or days matter, the moment it starts at, on the clock of the community's
+    `zone`.
+    """
 
     name: str
+    start: Annotated[datetime, AfterValidator(_without_zone)] | None = None
+    zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
     device: DeviceSpec
     timeline: Annotated[list[Entry], Field(min_length=1)]
     until: Duration | None = None

@@ -104,6 +104,26 @@ class TriggerSpec(_Part):
     silent: Literal["by_profile"] | Span | None = None
     offline: Literal[True] | None = None
     unless: str | Literal[False] | None = None
+    during: str | Literal[False] | None = None
+
+
+class RungSpec(_Part):
+    """A step of a severity ladder: by a condition (`when`, `for`), or by the time gone by (`after`)."""
+
+    severity: Severity
+    when: str | None = None
+    hold: Span | None = Field(default=None, alias="for")
+    after: Span | None = None
+    down_after: Span | None = None
+    during: str | None = None
+
+
+class FlappingSpec(_Part):
+    """What is raised more often than this is one alarm until it was `quiet` (`within` if left out)."""
+
+    times: Annotated[int, Field(ge=2, le=50)]
+    within: Span
+    quiet: Span | None = None
 
 
 class RuleSpec(TriggerSpec):
@@ -123,6 +143,8 @@ class RuleSpec(TriggerSpec):
     order: OrderSpec | None = None
     inhibited_by: Annotated[list[HoldSpec], Field(min_length=1)] | None = None
     group: GroupSpec | Literal[False] | None = None
+    ladder: Annotated[list[RungSpec], Field(min_length=1, max_length=10)] | None = None
+    flapping: FlappingSpec | Literal[False] | None = None
 
 
 class RuleFile(_Part):
@@ -131,8 +153,20 @@ class RuleFile(_Part):
     asset_class: Code
     attributes: dict[Code, AttributeSpec] = {}
     unless: str | None = None
+    flapping: FlappingSpec | None = None
     rules: Annotated[dict[Code, RuleSpec], Field(min_length=1)]
 
 
 # Everything whose fields a rule file may write, for naming the nearest to a mistyped one.
-PARTS = (RuleFile, RuleSpec, OrderSpec, HoldSpec, GroupSpec, AttributeSpec, Said, ChecklistItem)
+PARTS = (
+    RuleFile,
+    RuleSpec,
+    OrderSpec,
+    HoldSpec,
+    GroupSpec,
+    RungSpec,
+    FlappingSpec,
+    AttributeSpec,
+    Said,
+    ChecklistItem,
+)

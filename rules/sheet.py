@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from config.calendar import shipped_calendar
 from rules.conditions import Condition, compile_condition
 from rules.document import Document, Keys, Problem
+from rules.during import During, parse_during
 from rules.expressions import ExpressionError
 from rules.rule_reach import check_side
-from rules.scope import Scope
+from rules.scope import Scope, nearest
 from rules.type_check import check_types
 
 
@@ -39,3 +41,14 @@ class Sheet:
         for message in check_side("unless", condition, scope) if condition is not None else ():
             self.note(path, message)
         return condition
+
+    def during(self, path: Keys, source: str) -> During | None:
+        """Read named times; a name of none is noted at its characters."""
+        calendar = shipped_calendar()
+        names = tuple(calendar.schedules)
+
+        def unknown(offset: int, name: str) -> None:
+            message = f"{name!r} is no time that config/calendar.yaml names{nearest(name, names)}"
+            self.note(path, message, offset=offset)
+
+        return parse_during(source, calendar, unknown)

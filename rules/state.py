@@ -7,6 +7,7 @@ All moments are whole microseconds since 1970. `since` and `at` are event time; 
 import msgspec
 
 from rules.conditions import Value
+from rules.rule import Severity
 from rules.windows import Pasts
 
 VERSION = 2
@@ -28,6 +29,16 @@ class Since(msgspec.Struct, frozen=True, array_like=True, gc=False):
     wall: int
 
 
+class Stand(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How a rung of a severity ladder stands.
+
+    `since`: with a condition, since when that has said the contrary; without, when it last came down.
+    """
+
+    up: bool = False
+    since: Since | None = None
+
+
 class Memory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one rule remembers of one device. Triggers are named by their position."""
 
@@ -38,18 +49,22 @@ class Memory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     page_at: int | None = None  # people were not told of it yet; look again at this (wall) moment
     last: Since | None = None  # the newest event, or the end of the condition: `clear_after` counts from here
     ending: Since | None = None  # it is over since then, unless it comes back within `keep`
+    rungs: dict[int, Stand] = {}  # of its severity ladder, by position
+    severity: Severity | None = None  # what the ladder made of it, where that is not the rule's own
+    begun: tuple[int, ...] = ()  # when it was raised lately, oldest first: what flaps
+    flaps: int = 0  # how often it came back lately; the live alarm flaps if this is not 0
 
     @property
     def is_empty(self) -> bool:
         """Nothing worth keeping."""
-        return self.raised is None and not self.holding and not self.hits
+        return self.raised is None and not self.holding and not self.hits and not self.begun
 
 
 class DeviceState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """All that is remembered of one device.
 
-    `v` says what a release must know to read all of it: 1 at first, 2 with `windows`. A release that knows
-    less refuses the device (NewerState): stepping it, it would forget the rest.
+    `v` says what a release must know to read all of it: 1 at first, 2 where rules have windows, ladders or
+    flapping. A release that knows less refuses the device (NewerState): it would forget the rest.
     """
 
     v: int = OLDEST

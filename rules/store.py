@@ -10,7 +10,7 @@ from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
 from gateway.signals import Device
-from rules.findings import AlarmMove, Key, MovedAlarm, NewAlarm
+from rules.findings import AlarmMove, Key, MovedAlarm, NewAlarm, SeverityStep
 from storage import columns
 
 
@@ -41,6 +41,7 @@ class DueRow:
     asset_id: int | None
     asset_class: str | None
     attributes: dict[str, Any]
+    timezone: str
     retired: bool
 
     @property
@@ -58,6 +59,7 @@ class DueRow:
             asset_id=self.asset_id,
             asset_class=self.asset_class,
             attributes=self.attributes,
+            timezone=self.timezone,
         )
 
 
@@ -110,13 +112,16 @@ async def lock_due(conn: AsyncConnection, now: datetime, limit: int) -> list[Due
             """
             SELECT s.community_id, s.device_id, convert_to(s.state::text, 'UTF8') AS state, s.next_due,
                    c.code AS community, d.code, d.profile, d.asset_id, a.class AS asset_class,
-                   coalesce(a.attributes, '{}') || d.attributes AS attributes,
+                   attributes_of(a.class, c.thresholds, r.thresholds, a.attributes, d.attributes)
+                     AS attributes,
+                   c.timezone,
                    coalesce(d.retired_at <= %(now)s, false)
                      OR coalesce(a.retired_on <= (%(now)s AT TIME ZONE c.timezone)::date, false) AS retired
             FROM device_state s
             JOIN device d ON d.id = s.device_id
             JOIN community c ON c.id = s.community_id
             LEFT JOIN asset a ON a.id = d.asset_id
+            LEFT JOIN area r ON r.id = a.area_id
             WHERE s.next_due <= %(now)s
             ORDER BY s.next_due
             LIMIT %(limit)s
@@ -211,12 +216,14 @@ async def move_alarms(conn: AsyncConnection, moves: Sequence[AlarmMove]) -> list
             UPDATE alarm a
             SET paged_at = coalesce(a.paged_at, v.paged_at),
                 cleared_at = CASE WHEN v.cleared_at IS NOT NULL THEN greatest(v.cleared_at, a.raised_at) END,
-                cleared_known_at = v.cleared_known_at
+                cleared_known_at = v.cleared_known_at,
+                facts = a.facts || v.facts
             FROM unnest(%(devices)s::int[], %(rules)s::text[], %(paged)s::timestamptz[],
-                        %(cleared)s::timestamptz[], %(known)s::timestamptz[])
-                 AS v (device_id, rule, paged_at, cleared_at, cleared_known_at)
+                        %(cleared)s::timestamptz[], %(known)s::timestamptz[], %(facts)s::jsonb[])
+                 AS v (device_id, rule, paged_at, cleared_at, cleared_known_at, facts)
             WHERE a.device_id = v.device_id AND a.rule = v.rule AND a.cleared_at IS NULL
-            RETURNING a.id, a.device_id, a.rule, a.paged_at IS NOT NULL AS paged, a.cleared_at, a.facts
+            RETURNING a.id, a.device_id, a.rule, a.paged_at IS NOT NULL AS paged, a.cleared_at,
+                      a.severity, a.facts
             """,
             {
                 "devices": [move.device_id for move in moves],
@@ -224,9 +231,26 @@ async def move_alarms(conn: AsyncConnection, moves: Sequence[AlarmMove]) -> list
                 "paged": [move.paged_at for move in moves],
                 "cleared": [move.cleared_at for move in moves],
                 "known": [move.cleared_known_at for move in moves],
+                "facts": [Jsonb(move.facts) for move in moves],
             },
         )
         return await cursor.fetchall()
+
+
+async def step_alarms(conn: AsyncConnection, steps: Sequence[SeverityStep]) -> None:
+    """Make alarms more or less severe, none of them twice; the schema writes the lines of their history."""
+    await conn.execute(
+        """
+        UPDATE alarm a SET severity = v.severity, severity_at = v.at
+        FROM unnest(%(ids)s::bigint[], %(severities)s::text[], %(at)s::timestamptz[]) AS v (id, severity, at)
+        WHERE a.id = v.id
+        """,
+        {
+            "ids": [step.alarm_id for step in steps],
+            "severities": [step.severity for step in steps],
+            "at": [step.at for step in steps],
+        },
+    )
 
 
 async def end_alarms_of_other_rules(

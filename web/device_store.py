@@ -69,12 +69,14 @@ _DEVICE: Final[LiteralString] = """
            device.code, device.profile, device.dev_eui, asset.class AS asset_class,
            coalesce(asset.name_zh, '') AS asset_zh, coalesce(asset.name_en, '') AS asset_en,
            coalesce(asset.place_zh, '') AS place_zh, coalesce(asset.place_en, '') AS place_en,
-           coalesce(asset.attributes, '{}') || device.attributes AS attributes,
+           attributes_of(asset.class, community.thresholds, area.thresholds, asset.attributes,
+                         device.attributes) AS attributes,
            device_state.heard_at, device_state.online, live.alarms,
            (ARRAY['critical', 'major', 'minor', 'info'])[live.worst] AS severity
       FROM device
       JOIN community ON community.id = device.community_id
       LEFT JOIN asset ON asset.id = device.asset_id
+      LEFT JOIN area ON area.id = asset.area_id
       LEFT JOIN device_state ON device_state.community_id = device.community_id
                             AND device_state.device_id = device.id
      CROSS JOIN LATERAL (

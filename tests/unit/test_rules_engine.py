@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.book import load_rulebook
-from rules.case import Cleared, Effect, Paged, Raised
 from rules.conditions import Value
+from rules.effects import Cleared, Effect, Flapped, Paged, Raised
 from rules.engine import Facts, Input, Said, Status, Tick, next_due, step
 from rules.moments import HOUR, MINUTE, SECOND
 from rules.rule import Happens, Holds, Offline, Silent
@@ -174,7 +174,7 @@ def at(minute: float) -> int:
 
 def shown(effects: list[Effect]) -> list[tuple[str, float]]:
     """Kind and minute of each effect."""
-    moments = [effect.wall if isinstance(effect, Paged) else effect.at for effect in effects]
+    moments = [effect.wall if isinstance(effect, Paged | Flapped) else effect.at for effect in effects]
     return [
         (type(effect).__name__, (moment - START) / MINUTE)
         for effect, moment in zip(effects, moments, strict=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from config.vocabulary import load_vocabulary
 from rules.engine import Facts, Said, step
 from rules.forecast import forecast
-from rules.measures import Measure, Window
+from rules.measures import HISTORY, Measure, Window
 from rules.moments import DAY, HOUR, MINUTE, SECOND
 from rules.rule import Holds
 from rules.ruleset import RuleSet
@@ -100,7 +100,7 @@ def test_a_forecast_is_the_same_in_whatever_order_readings_come(readings: Readin
     rules = rules_of("forecast(fill_percent, 1h) >= 90.0")
     shuffled = [*readings, *random.sample(readings, len(readings) // 2)]
     random.shuffle(shuffled)
-    expected = forecast(thinned(readings, 7 * DAY), HOUR)
+    expected = forecast(thinned(readings, HISTORY), HOUR)
     found = measured(Measure("forecast", "fill_percent", HOUR), hear_all(rules, shuffled).windows, FILL)
     assert found == (None if expected is None else pytest.approx(min(100.0, max(0.0, expected))))
 

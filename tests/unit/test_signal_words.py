@@ -38,3 +38,9 @@ def test_what_was_worked_out_from_the_past_is_said_too() -> None:
         ("楼层（1h 内变化）", "Floor, change over 1h", "-2.5/小时", "-2.5 an hour"),
         ("运行速度（10m 平均）", "Speed, mean of 10m", "1.25 m/s", "1.25 m/s"),
     ]
+
+
+def test_an_alarm_that_flaps_says_how_often() -> None:
+    [(label, value)] = facts_text({"flapped": 7.0, "flapped_within": "1h"}, ELEVATOR)
+    assert (label.zh, value.zh) == ("反复告警", "1h 内 7 次")
+    assert (label.en, value.en) == ("flapped", "7 times in 1h")
