@@ -8,8 +8,10 @@ import click
 HOMES = {
     "account": "web",
     "bill": "billing",
+    "broker": "broker",
     "deadletters": "gateway",
     "demo": "demo",
+    "devices": "devices",
     "doctor": "storage",
     "gateway": "gateway",
     "ledger": "billing",

@@ -192,6 +192,25 @@ class Ingest:
                 await notify(conn, "deadletter", [letter_id])
             return outcome
 
+    async def retry_all(self, conn: AsyncConnection, letter_ids: Sequence[int]) -> list[Outcome]:
+        """Take some dead letters together, in this order, in the caller's transaction.
+
+        Those that were taken meanwhile are left out of the outcomes.
+        """
+        await self._number_signals()
+        kept = [await store.letter(conn, letter_id) for letter_id in letter_ids]
+        letters = [each for each in kept if each is not None and each.resolved_at is None]
+        if not letters:
+            return []
+        now = self._clock.now()
+        again = [Delivery(each.topic, each.payload, now, retained=True) for each in letters]  # as in `retry`
+        outcomes = await self._find_fault(conn, again)
+        taken = [each.id for each, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+        for letter_id in taken:
+            await store.resolve_letter(conn, letter_id, now)
+        await notify(conn, "deadletter", taken)
+        return outcomes
+
     async def _number_signals(self) -> None:
         """Learn the signals' numbers, committed on their own: a batch that fails would take new ones back."""
         if not self._signals:

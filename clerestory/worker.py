@@ -10,7 +10,9 @@ from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from datetime import datetime
 
+from clerestory.adopting import adopt_some
 from clerestory.leadership import lead
+from clerestory.pipeline import make_ingest
 from clerestory.schedule import Schedule
 from clerestory.site import Site
 from clerestory.steps import Loop
@@ -40,13 +42,15 @@ async def run_worker(site: Site, stop: asyncio.Event) -> None:
         orders = Loop("dispatch", site, lambda: _sweep(site))
         timers = Loop("timers", site, lambda: _timers(site, book), TIMERS_NAP)
         sending = Loop("outbox", site, lambda: _deliver(site, publisher))
-        loops = [orders, timers, *([sending] if site.mqtt_url else [])]
+        ingest = make_ingest(site)
+        adopting = Loop("adopting", site, lambda: adopt_some(site, ingest))
+        loops = [orders, timers, adopting, *([sending] if site.mqtt_url else [])]
         if not site.mqtt_url:
             log.warning("no broker: messages wait in the outbox")
         wakes: dict[What, list[Callable[[], None]]] = {
             "order": [orders.wake],
             "outbox": [sending.wake],
-            "registry": [schedule.wake],
+            "registry": [schedule.wake, adopting.wake],
             "connected": [loop.wake for loop in loops],
             "reconnected": [loop.wake for loop in loops],
         }

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from config.text import Text
+from gateway.mosquitto import IN_FLIGHT, QUEUED, persistence
 from storage.tether import tethered
 
 HOST = "127.0.0.1"
@@ -25,9 +26,6 @@ USUAL_PORT = 1883
 START_SECONDS = 15
 STOP_SECONDS = 15
 HAND_OVER_SECONDS = 5
-# The gateway acknowledges after COMMIT, so what the broker lets fly unacknowledged bounds the throughput.
-IN_FLIGHT = 20_000
-QUEUED = 1_000_000
 LARGEST_MESSAGE = 1024 * 1024  # well above what the gateway takes, so that it can say what was too large
 
 ONLY_FOR_TRYING_OUT = Text(
@@ -67,22 +65,15 @@ def free_port() -> int:
 
 
 def mosquitto_config(data_dir: Path, port: int, *, durable: bool = True) -> str:
-    """Write Mosquitto's configuration.
-
-    `durable` saves the queue of a gateway that is away after every message, so that it survives a SIGKILL
-    of the broker; without it the last second may be lost, and publishing is several times faster. What is on
-    its way to a gateway that is there, Mosquitto does not save in time: its own SIGKILL may cost that much.
-    """
+    """Write Mosquitto's configuration; for what `durable` does see `gateway.mosquitto.persistence`."""
+    kept = "\n".join(persistence(data_dir, durable=durable))
     return f"""\
 listener {port} {HOST}
 allow_anonymous true
 max_inflight_messages {IN_FLIGHT}
 max_queued_messages {QUEUED}
 max_packet_size {LARGEST_MESSAGE}
-persistence true
-persistence_location {data_dir}/
-autosave_on_changes {"true" if durable else "false"}
-autosave_interval 1
+{kept}
 log_dest stderr
 log_type error
 log_type warning

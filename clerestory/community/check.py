@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from zoneinfo import available_timezones
 
-from clerestory.community.attributes import Found, Limits, Written, wrong_attributes, wrong_fill
 from clerestory.community.doubtful import Doubtful
 from clerestory.community.mistakes import Mistake, Path, nearest, written
 from clerestory.community.overlaps import overlapping_periods, overlapping_shifts
@@ -14,6 +13,7 @@ from clerestory.community.read import Source
 from clerestory.community.schema import AssetSpec, Period, TechnicianSpec
 from config.profiles import Profile, Profiles
 from config.vocabulary import Vocabulary
+from gateway.devices.attributes import Found, Limits, Written, wrong_attributes, wrong_fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +191,8 @@ class Checker:
             found += wrong_attributes(said, asset.asset_class, of_rules)
         if profile is not None and profile.fill is not None and profile.asset_class == asset.asset_class:
             found += wrong_fill(said, profile.fill, needed=profile.envelope == "lorawan")
-        for each in found:
-            self._wrong(*each)
+        for at, value, right in found:
+            self._wrong(at, value, right.en)
 
     def _technicians(self) -> None:
         for entry in self.draft.technicians:

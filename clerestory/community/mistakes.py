@@ -1,8 +1,9 @@
 """A mistake in a community file, said so that its author can mend it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
+
+from config import nearest as names
 
 Path = tuple[str | int, ...]
 
@@ -49,14 +50,7 @@ def written(path: Path) -> str:
 
 def nearest(wrong: object, known: Iterable[str]) -> str:
     """Say what could have been meant: the nearest known name, else the first of them."""
-    names: Sequence[str] = sorted(set(known))
-    close = get_close_matches(str(wrong), names, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    if not names:
-        return "there are none yet"
-    shown = ", ".join(names[:8])
-    return f"known: {shown}{', …' if len(names) > 8 else ''}"  # noqa: PLR2004 - as many as fit a line
+    return names.nearest(wrong, known).en
 
 
 def _shortened(value: object) -> str:

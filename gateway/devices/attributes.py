@@ -3,17 +3,27 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeGuard
+from typing import Final, Literal, Protocol, TypeGuard
 
-from clerestory.community.mistakes import Path, nearest
+from config.nearest import nearest
 from config.profiles import FillFrom
+from config.text import Text
 
 Value = str | bool | int | float
-Found = tuple[Path, object, str]
+Path = tuple[str | int, ...]
+Found = tuple[Path, object, Text]
 """A mistake before it has its line: path, value, and what would be right."""
 
 NOTE = "note_"
-_SHOWN = {"number": "a number", "boolean": "true or false", "text": "text; write it in quotes"}
+_SHOWN = {
+    "number": Text(zh="数字", en="a number"),
+    "boolean": Text(zh="true 或 false", en="true or false"),
+    "text": Text(zh="文字（请加引号）", en="text; write it in quotes"),
+}
+_MISSING: Final = Text(
+    zh="缺少：须有空桶与满桶两个距离（毫米），才能由距离算出填充率",
+    en="is missing: a distance becomes a fill level only between empty and full, in mm",
+)
 
 
 class Limits(Protocol):
@@ -81,13 +91,22 @@ def wrong_attributes(
     for path, name, value in written.each():
         limits = known.get(name)
         if isinstance(value, float) and not math.isfinite(value):
-            yield path, value, "should be a finite number"
+            yield path, value, Text(zh="应为有限的数字", en="should be a finite number")
         elif limits is not None:
             if not _fits(value, limits):
-                yield path, value, f"should be {_shown(limits)}"
+                right = limits_in_words(limits)
+                yield path, value, Text(zh=f"应为{right.zh}", en=f"should be {right.en}")
         elif not name.removeprefix(NOTE) or not name.startswith(NOTE):
-            right = f"is no attribute of {asset_class}; {nearest(name, known)}"
-            yield path, value, f"{right} (what only people read is called {NOTE}…)"
+            near = nearest(name, known)
+            yield (
+                path,
+                value,
+                Text(
+                    zh=f"{asset_class} 没有这个属性；{near.zh}（只给人看的属性以 {NOTE} 开头）",
+                    en=f"is no attribute of {asset_class}; {near.en} "
+                    f"(what only people read is called {NOTE}…)",
+                ),
+            )
 
 
 def wrong_fill(written: Written, fill: FillFrom, *, needed: bool) -> Iterator[Found]:
@@ -97,11 +116,17 @@ def wrong_fill(written: Written, fill: FillFrom, *, needed: bool) -> Iterator[Fo
     if needed or (empty is None) != (full is None):
         for name, value in zip(names, (empty, full), strict=True):
             if value is None:
-                right = "is missing: a distance becomes a fill level only between empty and full, in mm"
-                yield written.place(name), None, right
+                yield written.place(name), None, _MISSING
     if _is_number(empty) and _is_number(full) and empty <= full:
         path = written.place(fill.full_attribute)
-        yield path, full, f"should be below {fill.empty_attribute}, here {empty}: a fuller bin is nearer"
+        yield (
+            path,
+            full,
+            Text(
+                zh=f"应小于 {fill.empty_attribute}（此处为 {empty}）：桶越满，距离越近",
+                en=f"should be below {fill.empty_attribute}, here {empty}: a fuller bin is nearer",
+            ),
+        )
 
 
 def _fits(value: Value, limits: Limits) -> bool:
@@ -116,10 +141,13 @@ def _is_number(value: Value | None) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _shown(limits: Limits) -> str:
+def limits_in_words(limits: Limits) -> Text:
+    """What an attribute takes: "a number from 2 to 200"."""
     shown, low, high = _SHOWN[limits.type], limits.minimum, limits.maximum
     if low is not None and high is not None:
-        return f"{shown} from {low:g} to {high:g}"
+        return Text(zh=f" {low:g} 到 {high:g} 的{shown.zh}", en=f"{shown.en} from {low:g} to {high:g}")
     if low is not None:
-        return f"{shown}, {low:g} or more"
-    return shown if high is None else f"{shown}, {high:g} or less"
+        return Text(zh=f"不小于 {low:g} 的{shown.zh}", en=f"{shown.en}, {low:g} or more")
+    if high is not None:
+        return Text(zh=f"不大于 {high:g} 的{shown.zh}", en=f"{shown.en}, {high:g} or less")
+    return shown
