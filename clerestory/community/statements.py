@@ -292,6 +292,8 @@ ABSENT: Final[dict[str, LiteralString]] = {
     "devices": """
         SELECT id, code FROM device
          WHERE community_id = %(community_id)s AND retired_at IS NULL
+           AND NOT EXISTS (SELECT FROM device_change  -- registered by somebody: the file knows nothing of it
+                            WHERE device_change.device_id = device.id AND what = 'added')
            AND code NOT IN (SELECT code FROM jsonb_to_recordset(%(rows)s) AS row (code text))
          ORDER BY code
     """,

@@ -80,7 +80,7 @@ async def strangers(
                  ORDER BY received_at DESC LIMIT %(looked_at)s
             ), heard AS (
                 SELECT named.speaker, latest.received_at AS last_at
-                  FROM (SELECT speaker FROM (SELECT speaker FROM names LIMIT %(names)s) AS some
+                  FROM (SELECT speaker FROM (SELECT speaker FROM names LIMIT %(names)s) AS bounded
                          WHERE strpos(lower(speaker), lower(%(search)s)) > 0
                         UNION
                         SELECT speaker FROM recent WHERE strpos(lower(speaker), lower(%(search)s)) > 0
@@ -109,7 +109,7 @@ async def strangers(
                        SELECT received_at FROM dead_letter
                         WHERE resolved_at IS NULL AND reason = 'unknown_device'
                           AND speaker = chosen.speaker
-                        ORDER BY received_at LIMIT %(counted)s) AS some) AS counted
+                        ORDER BY received_at LIMIT %(counted)s) AS bounded) AS counted
              CROSS JOIN LATERAL (
                    SELECT received_at, topic, payload FROM dead_letter
                     WHERE resolved_at IS NULL AND reason = 'unknown_device' AND speaker = chosen.speaker
@@ -284,14 +284,15 @@ async def progress(conn: AsyncConnection, device_id: int) -> Progress | None:
     async with conn.cursor(row_factory=class_row(Progress)) as cursor:
         await cursor.execute(
             """
+            WITH asked AS (SELECT taken, refused, speaker, done_at FROM adoption WHERE device_id = %(device)s)
             SELECT sum(taken)::int AS taken, sum(refused)::int AS refused,
-                   coalesce((SELECT count(*) FROM (
+                   (SELECT count(*) FROM (
                        SELECT FROM dead_letter
                         WHERE resolved_at IS NULL AND reason = 'unknown_device'
-                          AND speaker = ANY(array_agg(adoption.speaker))
-                        LIMIT %(most)s) AS some), 0)::int AS waiting,
+                          AND speaker IN (SELECT speaker FROM asked)
+                        LIMIT %(most)s) AS bounded)::int AS waiting,
                    bool_and(done_at IS NOT NULL) AS done
-              FROM adoption WHERE device_id = %(device)s
+              FROM asked
             HAVING count(*) > 0
             """,
             {"device": device_id, "most": MOST_COUNTED},

@@ -373,4 +373,7 @@ def shown_value(value: object) -> str:
     """An attribute's value as people write it, such that writing it again means the same."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        short = f"{value:.12g}"
+        return short if float(short) == value else repr(value)
+    return str(value)

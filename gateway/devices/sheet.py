@@ -176,8 +176,9 @@ def _sheet(table: Sequence[Sequence[str]], known: Mapping[str, object]) -> Sheet
         for number, row in enumerate(table[1:], start=2)
         if any(row)
     ]
+    headed = max(at for at, heading in enumerate(table[0]) if heading)
     for number, row in enumerate(table[1:], start=2):
-        faults += _stray(number, row, names)
+        faults += _stray(number, row, headed)
     for each in rows:
         eui = each.wanted.dev_eui
         if isinstance(eui, _Numeral) and len(eui) > EXCEL_DIGITS and eui.endswith("0"):
@@ -213,7 +214,7 @@ def _headings(first: Sequence[str], known: Mapping[str, object]) -> tuple[dict[i
             wrong(
                 at, heading, f"不是列名，也不是属性；{near.zh}", f"is no column and no attribute; {near.en}"
             )
-    if len(first) > MOST_COLUMNS:
+    if any(first[MOST_COLUMNS:]):
         wrong(MOST_COLUMNS, first[MOST_COLUMNS], f"最多 {MOST_COLUMNS} 列", f"at most {MOST_COLUMNS} columns")
     for name in NEEDED:
         if name not in names.values():
@@ -222,9 +223,8 @@ def _headings(first: Sequence[str], known: Mapping[str, object]) -> tuple[dict[i
     return names, faults
 
 
-def _stray(number: int, row: Sequence[str], names: Mapping[int, str]) -> Iterator[SheetFault]:
-    """Give what stands in a column without a heading, beyond the last one at most once a row."""
-    headed = max(names, default=-1)
+def _stray(number: int, row: Sequence[str], headed: int) -> Iterator[SheetFault]:
+    """Give what stands beyond the last column that has a heading, at most once a row."""
     for at, cell in enumerate(row):
         if cell and at > headed:
             right = Text(zh="这一列没有列名", en="this column has no heading")
@@ -254,12 +254,12 @@ def letter(at: int) -> str:
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def _guarded(cell: str) -> str:
     """A cell that a spreadsheet does not take for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def heading(name: str, language: Language) -> str:
