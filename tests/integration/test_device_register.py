@@ -118,6 +118,9 @@ async def test_a_change_judged_on_an_old_row_is_refused(conn: AsyncConnection, w
     await put(conn, native("new-1"))
     [fit] = await judged(conn, native("new-1", volume_l="240"))
     await put(conn, native("new-1", volume_l="120"))
+    with pytest.raises(GoneMeanwhile):
+        async with conn.transaction():
+            await register.apply(conn, [fit], Hand(START, "page"))
 
 
 async def test_radios_swap_and_a_retired_ones_eui_is_free(conn: AsyncConnection, world: World) -> None:
