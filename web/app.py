@@ -34,6 +34,7 @@ from web import (
     devices,
     events,
     finance,
+    operations,
     records,
     requests,
     resident,
@@ -75,6 +76,7 @@ def rooms() -> list[web.RouteDef]:
         *desk_request_forms.routes(),
         *desk_requests.routes(),
         *devices.routes(),
+        *operations.routes(),
     ]
 
 

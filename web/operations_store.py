@@ -1,6 +1,6 @@
 """What the whole installation is at this moment, and which processes run it: SQL of the operations page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -61,17 +61,21 @@ class Writable:
     unknown: list[str]
 
 
-async def house(conn: AsyncConnection, now: datetime) -> House:
-    """Count what waits, what is late and what is wrong, over all communities."""
+async def house(conn: AsyncConnection, now: datetime, communities: Collection[int] | None = None) -> House:
+    """Count what waits, what is late and what is wrong; alarms and orders of these communities or all."""
     async with conn.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
             """
+            WITH ours AS (
+                SELECT * FROM work_order
+                 WHERE status = ANY(%(live)s) AND (%(all)s OR community_id = ANY(%(communities)s))
+            )
             SELECT (SELECT jsonb_object_agg(severity, n) FROM
                      (SELECT severity, count(*) AS n FROM alarm
-                       WHERE cleared_at IS NULL GROUP BY 1) AS a) AS alarms,
+                       WHERE cleared_at IS NULL AND (%(all)s OR community_id = ANY(%(communities)s))
+                       GROUP BY 1) AS a) AS alarms,
                    (SELECT jsonb_object_agg(status, n) FROM
-                     (SELECT status, count(*) AS n FROM work_order
-                       WHERE status = ANY(%(live)s) GROUP BY 1) AS o) AS orders,
+                     (SELECT status, count(*) AS n FROM ours GROUP BY 1) AS o) AS orders,
                    late.*, outbox.*, timers.*,
                    (SELECT count(*) FROM dead_letter WHERE resolved_at IS NULL) AS letters
               FROM (SELECT count(*) FILTER (WHERE status IN ('open', 'reopened', 'assigned')
@@ -87,15 +91,20 @@ async def house(conn: AsyncConnection, now: datetime) -> House:
                                                    OR status IN ('in_progress', 'on_hold')
                                                   AND complete_by <= coalesce(progress_by, 'infinity')))
                              AS complete,
-                           (SELECT count(*) FROM work_order WHERE status = ANY(%(live)s)
-                               AND escalation_cause IS NOT NULL) AS escalated
-                      FROM work_order WHERE status = ANY(%(live)s) AND paused_at IS NULL) AS late,
+                           (SELECT count(*) FROM ours WHERE escalation_cause IS NOT NULL) AS escalated
+                      FROM ours WHERE paused_at IS NULL) AS late,
                    (SELECT count(*) AS outbox, min(created_at) AS oldest
                       FROM outbox WHERE delivered_at IS NULL) AS outbox,
                    (SELECT count(*) AS timers, min(next_due) AS overdue
                       FROM device_state WHERE next_due < %(due)s) AS timers
             """,
-            {"now": now, "due": now - TIMER_GRACE, "live": sorted(LIVE)},
+            {
+                "now": now,
+                "due": now - TIMER_GRACE,
+                "live": sorted(LIVE),
+                "all": communities is None,
+                "communities": list(communities or ()),
+            },
         )
         row = await cursor.fetchone()
     if row is None:

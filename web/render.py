@@ -29,10 +29,11 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "a message t
 
 _DESK: Final = Place("/desk", N_("Desk"), "layout-dashboard")
 _REQUESTS: Final = Place("/desk/requests", N_("Requests"), "message-square")
+_OPERATIONS: Final = Place("/operations", N_("Operations"), "activity")
 _FINANCE: Final = Place("/finance", N_("Finance"), "scale")
 PLACES: Final[Mapping[Role, tuple[Place, ...]]] = {
-    "administrator": (_DESK, _REQUESTS, _FINANCE),
-    "manager": (_DESK, _REQUESTS, _FINANCE),
+    "administrator": (_DESK, _REQUESTS, _FINANCE, _OPERATIONS),
+    "manager": (_DESK, _REQUESTS, _FINANCE, _OPERATIONS),
     "dispatcher": (_DESK, _REQUESTS),
     "technician": (Place("/work", N_("My jobs"), "hard-hat"),),
     "finance": (_FINANCE,),

@@ -32,6 +32,11 @@ WORDS: Final[Mapping[str, Mapping[str, Text]]] = {
         "finance": Text(zh="财务", en="finance"),
         "resident": Text(zh="住户", en="resident"),
     },
+    "process": {
+        "gateway": Text(zh="网关", en="gateway"),
+        "worker": Text(zh="后台进程", en="worker"),
+        "web": Text(zh="页面", en="pages"),
+    },
     "basis": {
         "area": Text(zh="按建筑面积", en="by floor area"),
         "unit": Text(zh="按户", en="per unit"),

@@ -58,6 +58,7 @@ ANYBODY = Rule(EVERYBODY, visitors=True)
 SIGNED_IN = Rule(EVERYBODY)
 TECHNICIANS = Rule(frozenset({"wang", "zhao", "qian"}))
 THE_TECHNICIAN = Rule(frozenset({"wang"}))
+MANAGERS = Rule(frozenset({"administrator", "manager"}))
 DESKS = Rule(HOME_DESK | {"far-desk"})
 THE_DESK = Rule(HOME_DESK)
 BILLS = Rule(HOME_MONEY | {"ann"})
@@ -132,6 +133,8 @@ MATRIX = {
     "POST /desk/requests/{number}/answer": THE_DESK,
     "POST /desk/requests/{number}/close": THE_DESK,
     "POST /desk/requests/{number}/work": THE_DESK,
+    "GET /operations": MANAGERS,
+    "GET /operations/now": MANAGERS,
     "GET /devices": DESKS,
     "GET /devices/{community}/{code}": THE_DESK,
     "GET /devices/{community}/{code}/values": THE_DESK,
