@@ -9,6 +9,7 @@ import click
 from clerestory.door import CannotServe
 from config.settings import SettingsError
 from gateway.broker import BrokerFailed
+from gateway.sharing import SharingUnsupported
 from rules.document import RuleFileError
 from storage.embedded import (
     AlreadyRunning,
@@ -26,6 +27,7 @@ T = TypeVar("T")
 MENDABLE = (
     SettingsError,
     BrokerFailed,
+    SharingUnsupported,
     CannotServe,
     RuleFileError,
     AlreadyRunning,

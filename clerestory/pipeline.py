@@ -13,12 +13,15 @@ from typing import Protocol
 
 from clerestory.ingest import Ingest, Outcome, is_worth_another_try
 from clerestory.site import Site
+from clerestory.steps import first_of
 from config.profiles import load_profiles
 from gateway.client_id import client_id
 from gateway.delivery import Delivery
 from gateway.known import Window
+from gateway.link import LinkFailed
 from gateway.registry import Registry
 from gateway.session import Session
+from gateway.sharing import check_sharing
 from gateway.tally import Tally
 
 LARGEST_BATCH = 2000
@@ -88,12 +91,14 @@ async def run_gateway(site: Site, stop: asyncio.Event) -> None:
     """Listen to the broker until told to stop; then finish the batch in hand.
 
     Where the database stays away meanwhile, the batch is given up: it was not acknowledged, and comes again.
+    Raises `SharingUnsupported` where messages are to be shared and the broker does not do that.
     """
+    share = site.settings.mqtt_share
+    if share is not None and not await _shares(site.mqtt_url, stop):
+        return
     with client_id(site.settings.data_dir, site.settings.gateway_id) as name:
         tally = Tally()
-        async with Session(
-            site.mqtt_url, name, site.clock, share=site.settings.mqtt_share, tally=tally
-        ) as session:
+        async with Session(site.mqtt_url, name, site.clock, share=share, tally=tally) as session:
             site.watch.session, site.watch.gateway_id = session, name
             working = asyncio.create_task(Pipeline(session, make_ingest(site, tally), tally=tally).run())
             stopping = asyncio.create_task(_finish(stop, session, working))
@@ -106,6 +111,21 @@ async def run_gateway(site: Site, stop: asyncio.Event) -> None:
             finally:
                 stopping.cancel()
                 await asyncio.gather(stopping, return_exceptions=True)
+
+
+async def _shares(url: str, stop: asyncio.Event) -> bool:
+    """Make sure that the broker shares subscriptions, however long it is away; False: stopped meanwhile."""
+    pause = FIRST_PAUSE
+    while not stop.is_set():
+        try:
+            await check_sharing(url)
+        except LinkFailed as error:
+            log.warning("%s; trying again in %.2f s", error, pause)
+            await first_of(stop.wait(), seconds=pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        else:
+            return True
+    return False
 
 
 async def _finish(stop: asyncio.Event, session: Session, working: "asyncio.Task[None]") -> None:

@@ -172,10 +172,13 @@ def _port_fits(url: str) -> bool:
         return False
 
 
-def load_settings() -> Settings:
-    """Read the settings, or raise `SettingsError` with one line for each that is wrong."""
+def load_settings(**given: str) -> Settings:
+    """Read the settings, or raise `SettingsError` with one line for each that is wrong.
+
+    What is `given`, by field, goes before what the environment says: options of a command.
+    """
     try:
-        return Settings()
+        return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = [_line(str(found["loc"][0]), found["input"], found["msg"]) for found in error.errors()]
         raise SettingsError(lines) from None

@@ -33,6 +33,10 @@ class LinkFailed(ConnectionError):
     """The broker did not answer, or refused; the message says which."""
 
 
+class LinkRefused(LinkFailed):
+    """The broker answered, and refused."""
+
+
 class _Client(Client):
     def _create_socket(self) -> ReadAheadSocket:
         return ReadAheadSocket(cast("RawSocket", super()._create_socket()))
@@ -128,7 +132,7 @@ class Link:
         return opened
 
     async def subscribe(self, topics: Sequence[str]) -> None:
-        """Subscribe with QoS 1; raises `LinkFailed` where the broker refuses any."""
+        """Subscribe with QoS 1; raises `LinkRefused` where the broker refuses any."""
         self._answer = asyncio.get_running_loop().create_future()
         self._client.subscribe([(topic, 1) for topic in topics])
         self.flush()
@@ -293,6 +297,6 @@ class Link:
         refused = [str(reason) for reason in reasons if reason.is_failure]
         if refused:
             why = f"broker {self.where} refused {what}: {', '.join(refused)}"
-            self._answer.set_exception(LinkFailed(why))
+            self._answer.set_exception(LinkRefused(why))
         else:
             self._answer.set_result(None)

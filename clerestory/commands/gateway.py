@@ -26,13 +26,19 @@ Retried = Outcome | TakenBefore
 
 
 @click.command()
+@click.option(
+    "--share",
+    metavar="NAME",
+    help="Share the messages with all gateways that give the same name; default: CLERESTORY_MQTT_SHARE.",
+)
 @say_failures
-def gateway() -> None:
+def gateway(share: str | None) -> None:
     """Hear the sensors and kiosks, until stopped with Ctrl-C or SIGTERM.
 
-    Start as many as you like: with CLERESTORY_MQTT_SHARE set to the same name they share the messages.
+    Start as many as you like, on as many machines, with the same --share and the same database: each message
+    goes to one of them, and which one makes no difference.
     """
-    settings = load_settings()
+    settings = load_settings() if share is None else load_settings(mqtt_share=share)
     begin_logging(settings)
     uvloop.run(_gateway(settings))
 
