@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary -c constraints.txt
 
-.PHONY: demo test lint format bench bench-forecast clean
+.PHONY: demo test lint format chaos bench bench-forecast clean
 
 demo: $(VENV)/.ready  ## a running system with sample data, at a printed address
 	@$(BIN)/clerestory demo $(ARGS)
@@ -21,6 +21,9 @@ lint: $(VENV)/.ready-dev  ## ruff, mypy --strict, import contracts
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+chaos: $(VENV)/.ready-dev  ## random trouble compared with an oracle; ARGS="--rounds N --seed S --gateways 1|2|4|all"
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(VENV)/.ready-dev  ## each headline figure beside its baseline, measured here and now
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,209 @@
+"""One round: the devices speak, things break, everything comes to rest, and the oracle compares."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from time import monotonic
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from storage.embedded import EmbeddedPostgres
+from storage.migrate import migrate
+from storage.pool import in_utc
+from tests.chaos import faults, found, money
+from tests.chaos.hostile import hostile
+from tests.chaos.judge import Expected, Verdict, expect, judge
+from tests.chaos.kiosks import Kiosk
+from tests.chaos.script import Device, Message, Size, devices
+from tests.chaos.senders import Senders
+from tests.chaos.stage import Stage
+from tests.chaos.town import prepare, settle
+from tests.mosquitto import Mosquitto, mosquitto_program
+
+TEMPLATE = "chaos_template"
+LEAD = timedelta(seconds=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One round as its seed makes it."""
+
+    seed: int
+    gateways: int
+    size: Size
+    faults: int
+    longest_stop: float
+    patience: float = 120.0
+
+
+@dataclass(slots=True)
+class Result:
+    """What one round came to."""
+
+    plan: Plan
+    faults: Counter[str]
+    messages: int = 0
+    sent: int = 0
+    readings: int = 0
+    alarms: int = 0
+    orders: int = 0
+    letters: int = 0
+    payments: int = 0
+    receipts: int = 0
+    seconds: float = 0.0
+    lost: int = 0
+    doubled: int = 0
+    words: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Everything is exactly as the oracle says."""
+        return not self.words
+
+
+class Theatre:
+    """A PostgreSQL of its own with a template database: rounds play on copies of it."""
+
+    def __init__(self, directory: Path, server: EmbeddedPostgres) -> None:
+        self._directory = directory
+        self._server = server
+        self._played = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, directory: Path) -> AsyncIterator["Theatre"]:
+        """Open it; `directory` must be one that PostgreSQL's user can reach."""
+        async with EmbeddedPostgres(directory / "postgres") as server:
+            theatre = cls(directory, server)
+            await theatre._admin(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+            url = urlsplit(server.url)._replace(path=f"/{TEMPLATE}").geturl()
+            await asyncio.to_thread(migrate, url)
+            await prepare(url)
+            yield theatre
+
+    async def play(self, plan: Plan) -> Result:
+        """Play one round."""
+        self._played += 1
+        name = f"chaos_{self._played}"
+        folder = self._directory / f"round-{self._played}"
+        folder.mkdir()
+        program = mosquitto_program()
+        if program is None:
+            raise RuntimeError("mosquitto is not installed (apt install mosquitto)")
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        await self._admin(copy.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
+        broker = Mosquitto(folder / "mosquitto", program)
+        await asyncio.to_thread(broker.start)
+        try:
+            shared = plan.gateways > 1
+            async with Stage.set_up(folder, self._server, broker, name, shared=shared) as stage:
+                return await _Round(plan, stage).play()
+        finally:
+            await asyncio.to_thread(broker.kill)
+            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+            await self._admin(drop.format(sql.Identifier(name)))
+
+    async def _admin(self, command: sql.Composed) -> None:
+        url = urlsplit(self._server.url)._replace(path="/postgres").geturl()
+        async with await psycopg.AsyncConnection.connect(in_utc(url), autocommit=True) as conn:
+            await conn.execute(command)
+
+
+class _Round:
+    def __init__(self, plan: Plan, stage: Stage) -> None:
+        self.plan = plan
+        self.stage = stage
+        self.rng = Random(plan.seed)  # noqa: S311 - a seed is the point
+
+    async def play(self) -> Result:
+        plan, stage = self.plan, self.stage
+        began = monotonic()
+        broken = faults.schedule(
+            self.rng,
+            count=plan.faults,
+            span=plan.size.seconds * 1.2,
+            longest_stop=plan.longest_stop,
+            gateways=plan.gateways,
+        )
+        for number in range(plan.gateways):
+            stage.start_gateway(number)
+        stage.start_worker()
+        await asyncio.gather(*(stage.heard(number) for number in range(plan.gateways)))
+
+        start = datetime.now(UTC).replace(microsecond=0) + LEAD
+        spoken = devices(self.rng, start, plan.size)
+        refused = hostile(self.rng, start, plan.size.hostile, plan.size.seconds)
+        paid = money.payments(self.rng, start, plan.size.payments)
+        await settle(stage.url, spoken)
+        expected = expect(spoken, refused, paid, start)
+        senders = Senders(stage.broker.url)
+        kiosks = [Kiosk(stage.broker.url, code, paid) for code in money.KIOSKS]
+        await self._send(spoken, refused, senders, kiosks, broken)
+        verdict = await self._rest(expected, kiosks)
+        codes = await stage.end()
+        if verdict.clean:  # and what stopping left
+            verdict = await self._look(expected, kiosks)
+        if any(codes):
+            verdict.words.append(f"exit codes {codes} after SIGTERM")
+        return Result(
+            plan=plan,
+            faults=Counter(fault.kind for fault in broken),
+            messages=_different(spoken) + len(refused) + len(paid),
+            sent=senders.sent + sum(kiosk.sent for kiosk in kiosks),
+            readings=expected.rows,
+            alarms=len(expected.alarms),
+            orders=len(expected.orders),
+            letters=len(expected.letters),
+            payments=len(expected.books.taken),
+            receipts=len(expected.keys),
+            seconds=monotonic() - began,
+            lost=verdict.lost.total(),
+            doubled=verdict.extra.total(),
+            words=verdict.words,
+        )
+
+    async def _send(
+        self,
+        spoken: Sequence[Device],
+        refused: Sequence[tuple[Message, str]],
+        senders: Senders,
+        kiosks: Sequence[Kiosk],
+        broken: list[faults.Fault],
+    ) -> None:
+        lanes = [device.steps for device in spoken] + [((message,),) for message, _ in refused]
+        async with asyncio.timeout(self.plan.patience), asyncio.TaskGroup() as group:
+            group.create_task(senders.run(lanes))
+            for kiosk in kiosks:
+                group.create_task(kiosk.run())
+            await faults.Breaker(self.stage, senders).run(broken)
+            senders.finish()
+
+    async def _rest(self, expected: Expected, kiosks: Sequence[Kiosk]) -> Verdict:
+        """Wait until everything is as it must be, or patience is over."""
+        deadline = monotonic() + self.plan.patience
+        while True:
+            try:
+                rows = await found.how_many(self.stage.url)
+                if rows >= expected.rows or monotonic() > deadline:
+                    verdict = await self._look(expected, kiosks)
+                    if verdict.clean or monotonic() > deadline:
+                        return verdict
+            except psycopg.OperationalError:
+                if monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.2)
+
+    async def _look(self, expected: Expected, kiosks: Sequence[Kiosk]) -> Verdict:
+        receipts = {key: texts for kiosk in kiosks for key, texts in kiosk.receipts.items()}
+        return judge(expected, await found.look(self.stage.url), receipts)
+
+
+def _different(spoken: Sequence[Device]) -> int:
+    return len({message.payload + message.topic.encode() for device in spoken for message in device.messages})

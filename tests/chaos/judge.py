@@ -1,0 +1,105 @@
+"""Compares what a round left with what the oracle says, and puts each difference in words."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.deadletters import KEPT_PAYLOAD
+from tests.chaos import oracle
+from tests.chaos.found import Found, Letter
+from tests.chaos.money import Books, Key, Payment, books
+from tests.chaos.oracle import Alarm, Happening, Order, Row
+from tests.chaos.script import Device, Message
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must exist after a round."""
+
+    readings: frozenset[Row]
+    events: frozenset[Happening]
+    alarms: frozenset[Alarm]
+    orders: frozenset[Order]
+    letters: frozenset[Letter]
+    books: Books
+    keys: frozenset[Key]
+
+    @property
+    def rows(self) -> int:
+        """Readings and events."""
+        return len(self.readings) + len(self.events)
+
+
+def expect(
+    devices: Sequence[Device],
+    refused: Iterable[tuple[Message, str]],
+    paid: Sequence[Payment],
+    start: datetime,
+) -> Expected:
+    """Ask the oracle."""
+    alarms = oracle.alarms(devices, start)
+    return Expected(
+        readings=frozenset(oracle.readings(devices)),
+        events=frozenset(oracle.events(devices)),
+        alarms=frozenset(alarms),
+        orders=frozenset(oracle.orders(alarms)),
+        letters=frozenset(
+            (message.topic, message.payload[:KEPT_PAYLOAD], reason) for message, reason in refused
+        ),
+        books=books(paid),
+        keys=frozenset(each.key for each in paid),
+    )
+
+
+@dataclass(slots=True)
+class Verdict:
+    """How many of what are missing or too many, and in words."""
+
+    lost: Counter[str] = field(default_factory=Counter)
+    extra: Counter[str] = field(default_factory=Counter)
+    words: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Nothing differs."""
+        return not self.words
+
+    def compare(self, what: str, expected: Iterable[object], found: Iterable[object]) -> None:
+        """Both as bags: what is there twice is one too many."""
+        must, is_ = Counter(iter(expected)), Counter(iter(found))
+        for counter, difference, word in ((self.lost, must - is_, "lacks"), (self.extra, is_ - must, "has")):
+            if difference:
+                counter[what] += difference.total()
+                some = ", ".join(str(each) for each in list(difference)[:SHOWN])
+                self.words.append(f"{what}: {word} {difference.total()}: {some}")
+
+
+def judge(expected: Expected, found: Found, receipts: Mapping[Key, Sequence[str]]) -> Verdict:
+    """Say what differs."""
+    verdict = Verdict()
+    verdict.compare("readings", expected.readings, found.readings)
+    verdict.compare("events", expected.events, found.events)
+    verdict.compare("alarms", expected.alarms, found.alarms)
+    verdict.compare("orders", expected.orders, found.orders)
+    verdict.compare("dead letters", expected.letters, found.letters)
+    for name in Books.__slots__:
+        must, is_ = getattr(expected.books, name), getattr(found.books, name)
+        if isinstance(must, frozenset):
+            verdict.compare(f"books: {name}", must, is_)
+        else:
+            verdict.compare(f"books: {name}", [must], [is_])
+    verdict.compare("receipts", expected.keys, receipts)
+    verdict.compare("different receipts for one payment", (), _differing(receipts))
+    stored = {transaction: text for (_, transaction), text in found.receipts.items()}
+    handed = {transaction: texts[0] for (transaction, what), texts in receipts.items() if what == "accepted"}
+    verdict.compare("receipts as stored", stored.items(), handed.items())
+    if found.unsent:
+        verdict.words.append(f"outbox: {found.unsent} receipts are not sent")
+    return verdict
+
+
+def _differing(receipts: Mapping[Key, Sequence[str]]) -> list[Key]:
+    return [key for key, texts in receipts.items() if len(set(texts)) > 1]
