@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from config.signal_words import facts_text
 from config.text import Text
 from config.vocabulary import Signal, load_vocabulary
-from dispatch import office
+from dispatch import office, stepping
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import SYSTEM
 from dispatch.policy import Policy, shipped_policy
@@ -28,6 +28,8 @@ async def follow(
     for change in changes:
         if change.kind == "cleared":
             await _cleared(conn, change, now)
+        elif change.kind == "stepped":
+            await stepping.step(conn, change, now, rules)
         elif change.page and change.rule.order is not None:
             await _raised(conn, change, change.rule.order, now, rules)
 

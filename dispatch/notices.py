@@ -1,6 +1,7 @@
 """Telling people: a message to the technician's device or to the office, and word to every live page."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from psycopg import AsyncConnection
 from config.text import Text
 from dispatch.order import Order
 from dispatch.policy import Step
+from dispatch.status import Severity
 from dispatch.store import orders
 from dispatch.store.offers import Offer
 from gateway.outbox import OutboxMessage, enqueue
@@ -82,6 +84,20 @@ async def escalated(conn: AsyncConnection, order: Order, steps: Iterable[Step], 
         if "message" in step.how
     ]
     await _send(conn, messages, now)
+
+
+async def stepped_up(
+    conn: AsyncConnection, order: Order, severity: Severity, now: datetime, why: Text
+) -> None:
+    """Tell the dispatcher that an order is more urgent than it was."""
+    order = replace(order, severity=severity)
+    payload = _payload(order, now, {"what": "stepped_up", "whom": "dispatcher", "why": _text(why)})
+    message = OutboxMessage(
+        key=f"stepped-{order.id}-{severity}-{now.timestamp():.6f}",
+        topic=f"clerestory/{order.community}/office/dispatcher/escalation",
+        payload=payload,
+    )
+    await _send(conn, [message], now)
 
 
 def _job(
