@@ -19,6 +19,7 @@ from clerestory.site import Site, open_site
 from config.clock import SystemClock
 from config.settings import Settings
 from gateway.publisher import Publisher
+from tests.deployment import expressions, labels_of, metric_names
 from tests.integration.gateway_world import make_world, one, until
 from tests.mosquitto import Mosquitto, free_port
 from web.vitals import VITALS, Part, Vitals, routes
@@ -105,6 +106,7 @@ async def test_a_site_tells_what_it_does_and_what_it_lacks(
         assert figures["clerestory_gateway_received_to_commit_seconds_count"] >= 1
         assert figures["clerestory_house_readable"] == 1
         assert figures["process_resident_memory_bytes"] > 1e6
+        await check_deployed(http, own)
 
         async def beaten() -> bool:
             rows = await one(
@@ -128,6 +130,19 @@ async def test_a_site_tells_what_it_does_and_what_it_lacks(
         await asyncio.to_thread(broker.start)
         await until(is_ready(http, f"{pages}/readyz"), "the broker is back")
     assert await one(conn, "SELECT count(*) FROM process WHERE stopped_at IS NULL") == 0
+
+
+async def check_deployed(http: ClientSession, url: str) -> None:
+    """Prove that whatever the dashboard and the alert rules ask for is there, with the labels they use."""
+    async with http.get(f"{url}/metrics") as answer:
+        families = list(text_string_to_metric_families(await answer.text()))
+    there = {sample.name: set(sample.labels) for family in families for sample in family.samples}
+    asked = {name for _, expression in expressions() for name in metric_names(expression)}
+    assert len(asked) > 30
+    assert asked - set(there) == set()
+    for where, expression in expressions():
+        for name, label in labels_of(expression):
+            assert label in there[name], f"{where}: {name} has no label {label}"
 
 
 def hang_up(admin: psycopg.Connection, conn: AsyncConnection) -> None:
