@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("ingest", "latency", "bills")
+BENCHMARKS = ("ingest", "latency", "bills", "replay")
 
 
 def main() -> None:

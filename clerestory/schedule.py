@@ -1,4 +1,4 @@
-"""What the leading worker does by the calendar: maintenance plans, partitions ahead, retention."""
+"""What the leading worker does by the calendar: maintenance plans, partitions ahead, roll-ups, retention."""
 
 import asyncio
 import logging
@@ -13,10 +13,11 @@ from clerestory.steps import Loop
 from dispatch import plans
 from rules.apply import end_retired_rules
 from rules.book import RuleBook
-from storage import telemetry
+from storage import rollups, telemetry
 
 PLANS_NAP = 60.0
 HOUSEKEEPING_NAP = 3600.0
+ROLLUPS_NAP = 20.0
 PARTITIONS_AHEAD = timedelta(days=62)
 HOUSEKEEPING = CronTrigger(hour=19, minute=10, timezone="UTC")  # 03:10 in China
 
@@ -35,6 +36,7 @@ class Schedule:
         self._times: set[tuple[str, int, int]] = set()
         self._plans = Loop("plans", site, self._run_plans, PLANS_NAP)
         self._housekeeping = Loop("housekeeping", site, self._keep_house, HOUSEKEEPING_NAP)
+        self._rollups = Loop("roll-ups", site, self._roll_up, ROLLUPS_NAP)
         self._scheduler: AsyncIOScheduler | None = None
 
     def wake(self) -> None:
@@ -53,6 +55,7 @@ class Schedule:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._plans.run(stop), name="plans")
                 group.create_task(self._housekeeping.run(stop), name="housekeeping")
+                group.create_task(self._rollups.run(stop), name="roll-ups")
         finally:
             self._scheduler = None
             scheduler.shutdown(wait=False)
@@ -91,14 +94,23 @@ class Schedule:
             self._scheduler.remove_job(_job_id(*gone))
         self._times = times
 
-    async def _keep_house(self) -> datetime | None:
+    async def _roll_up(self) -> datetime | None:
         now = self._site.clock.now()
-        oldest = now - timedelta(days=self._site.settings.retention_days)
+        async with self._site.pool.connection() as conn:
+            more = await rollups.step(conn, now)
+        return now if more else None
+
+    async def _keep_house(self) -> datetime | None:
+        now, settings = self._site.clock.now(), self._site.settings
+        oldest = now - timedelta(days=settings.retention_days)
+        oldest_day = min(oldest, now - timedelta(days=settings.history_days))
         async with self._site.pool.connection() as conn:
             await telemetry.ensure_partitions(conn, now, now + PARTITIONS_AHEAD)
         async with self._site.pool.connection() as conn, conn.transaction():
-            dropped = await telemetry.drop_older_than(conn, oldest)
             ended = await end_retired_rules(conn, self._book, now)
+            await rollups.forget_before(conn, now, oldest_day)
+        async with self._site.pool.connection() as conn:
+            dropped = await telemetry.drop_older_than(conn, oldest)
         if dropped or ended:
             log.info("dropped %s; ended %d alarms of rules that are gone", dropped or "nothing", ended)
         return None

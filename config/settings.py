@@ -78,6 +78,12 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         default=400, ge=31, le=36_500, description="days that readings and events are kept"
     )
+    history_days: int = Field(
+        default=3_660,
+        ge=31,
+        le=36_500,
+        description="days that daily summaries of readings are kept for charts, at least as long as readings",
+    )
     log_level: LogLevel = Field(default="info", description="debug, info, warning or error")
     log_format: LogFormat = Field(default="text", description="text for people, json for log collectors")
     metrics: str | None = Field(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from rules.document import Problem, RuleFileError
+from rules.document import Problem, RuleFileError, parse_document
 
 SITE = "site."
 
@@ -48,3 +48,27 @@ def _read(path: Path, name: str) -> Source:
         return Source(name, str(path), path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise RuleFileError([Problem(str(path), 1, 1, f"cannot be read: {error}")]) from error
+
+
+def put_in(sources: Iterable[Source], changed: Source) -> tuple[Source, ...]:
+    """The same sources with one changed, or added where none has its name."""
+    listed = tuple(sources)
+    if all(source.name != changed.name for source in listed):
+        return (*listed, changed)
+    return tuple(changed if source.name == changed.name else source for source in listed)
+
+
+def class_of(source: Source) -> str | None:
+    """The asset class a rule file says it is for, whatever else is wrong with it."""
+    try:
+        content = parse_document(source.text, source.place).content
+    except RuleFileError:
+        return None
+    found = content.get("asset_class") if isinstance(content, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def file_for_class(sources: Iterable[Source], asset_class: str) -> str | None:
+    """The name of the file with an asset class's rules: the shipped one, else the first of the site's."""
+    names = [source.name for source in sources if class_of(source) == asset_class]
+    return min(names, key=lambda name: name.startswith(SITE), default=None)

@@ -16,14 +16,18 @@ class DatabaseUnreachable(ConnectionError):
 
 
 def in_utc(url: str) -> str:
-    """The same database, in sessions whose time zone is UTC whatever the server's is."""
+    """The same database, in sessions whose time zone is UTC and whose every statement sees what is committed.
+
+    Whatever the server's defaults are: roll-ups, for one, are exact only so.
+    """
     try:
         known = conninfo_to_dict(url)
     except ProgrammingError as error:
         # libpq quotes the whole address, password included.
         why = str(error).strip().replace(url, "the address")
         raise DatabaseUnreachable(f"the database address cannot be read: {why}") from None
-    options = f"{known.get('options') or ''} -c timezone=UTC".strip()
+    ours = r"-c timezone=UTC -c default_transaction_isolation=read\ committed"
+    options = f"{known.get('options') or ''} {ours}".strip()
     timeout = known.get("connect_timeout") or CONNECT_SECONDS
     return make_conninfo(url, options=options, connect_timeout=timeout)
 

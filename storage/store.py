@@ -61,22 +61,28 @@ async def create_partition(conn: AsyncConnection, month: Month) -> None:
         await conn.execute(sql.SQL("ALTER TABLE {table} DROP CONSTRAINT {bounds}").format(**names))
 
 
-async def drop_partition(conn: AsyncConnection, table: str) -> None:
-    """Drop one month; it waits at most two seconds for readers, since writers would queue behind it."""
-    async with conn.transaction():
-        await conn.execute("SET LOCAL lock_timeout = '2s'")
-        await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))
-        await conn.execute("SET LOCAL lock_timeout TO DEFAULT")
+async def set_lock_timeout(conn: AsyncConnection, limit: str | None) -> None:
+    """Wait at most so long for each lock in this transaction; None: as long as the session's default."""
+    statement = sql.SQL("SET LOCAL lock_timeout TO {}")
+    await conn.execute(statement.format(sql.SQL("DEFAULT") if limit is None else sql.Literal(limit)))
 
 
-async def drop_chunks(conn: AsyncConnection, before: datetime) -> list[str]:
-    """Drop the hypertable's chunks that end by `before`; waits for readers as `drop_partition` does."""
-    async with conn.transaction(), conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute("SET LOCAL lock_timeout = '2s'")
-        await cursor.execute("SELECT drop_chunks('reading', older_than => %(before)s)", {"before": before})
-        dropped = [str(name) for name in await cursor.fetchall()]
-        await cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
-        return dropped
+async def lock_piece(conn: AsyncConnection, name: Sequence[str]) -> None:
+    """Keep everybody from a partition or chunk; the parent first, as dropping it does."""
+    await conn.execute("LOCK TABLE ONLY reading IN ACCESS EXCLUSIVE MODE")
+    await conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(*name)))
+
+
+async def drop_piece(conn: AsyncConnection, name: Sequence[str]) -> None:
+    """Drop a partition or chunk."""
+    if await is_hypertable(conn):
+        await conn.execute(
+            "SELECT drop_chunks('reading', older_than => range_end, newer_than => range_start)"
+            " FROM timescaledb_information.chunks WHERE (chunk_schema, chunk_name) = (%(schema)s, %(name)s)",
+            {"schema": name[0], "name": name[-1]},
+        )
+    else:
+        await conn.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(*name)))
 
 
 async def delete_events(conn: AsyncConnection, before: datetime) -> int:

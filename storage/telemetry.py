@@ -12,9 +12,11 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import CheckViolation, LockNotAvailable
 
-from storage import columns, store
+from storage import columns, levels, rollup_store, rollups, store
+from storage.levels import HOUR, Grid
 from storage.month import Month, months
-from storage.points import Bucket, Sample, step_of, with_gaps
+from storage.points import Bucket, Sample, with_gaps
+from storage.rollup_store import Piece
 from storage.store import ReadingColumns
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "drop_older_than",
     "ensure_partitions",
     "ensure_signals",
+    "heard_hours",
     "latest",
     "series",
     "write_events",
@@ -77,26 +80,40 @@ async def _ensure(conn: AsyncConnection, needed: Sequence[Month]) -> list[str]:
 async def drop_older_than(conn: AsyncConnection, before: datetime) -> list[str]:
     """Drop the months of readings that ended by `before`, and delete older events; returns what was dropped.
 
-    A month that somebody is reading is left for the next time.
+    A month that somebody is reading or writing, or that is not wholly rolled up yet, is left for the next
+    time. Each is dropped in a transaction of its own where `conn` is in none.
     """
-    known = await _known(conn)
-    await store.delete_events(conn, before)
-    if known.hypertable:
-        try:
-            return await store.drop_chunks(conn, before)
-        except LockNotAvailable:
-            return []
+    async with conn.transaction():
+        known = await _known(conn)
+        await store.delete_events(conn, before)
+        pieces = [piece for piece in await rollups.pieces(conn) if piece.end <= before]
     dropped = []
-    for table, month in sorted((await store.partitions(conn)).items()):
-        if month.end > before:
-            continue
-        known.months.discard(month)
+    for piece in pieces:
+        if not known.hypertable:
+            known.months.discard(Month.of(piece.first))
         try:
-            await store.drop_partition(conn, table)
+            if await _drop(conn, piece):
+                dropped.append(piece.name[-1])
         except LockNotAvailable:
             continue
-        dropped.append(table)
     return dropped
+
+
+async def _drop(conn: AsyncConnection, piece: Piece) -> bool:
+    """Drop one month; it waits at most two seconds for readers and writers, since others queue behind it."""
+    async with conn.transaction():
+        await store.set_lock_timeout(conn, "2s")
+        await rollup_store.progress(conn, lock=True)
+        if not await rollups.may_drop(conn, piece.end):
+            return False
+        await store.lock_piece(conn, piece.name)
+        # Nobody is in the middle of writing to it now, so every mark about it is to be seen.
+        done = await rollups.may_drop(conn, piece.end)
+        if done:
+            await rollup_store.set_raw_from(conn, piece.end)
+            await store.drop_piece(conn, piece.name)
+        await store.set_lock_timeout(conn, None)
+        return done
 
 
 async def write_readings(
@@ -109,7 +126,8 @@ async def write_readings(
 ) -> int:
     """Write readings given as columns of equal length; returns how many were new.
 
-    One already there stays as it is: (device, signal, moment) is its identity.
+    One already there stays as it is: (device, signal, moment) is its identity. Late ones leave a mark for the
+    roll-ups, which relies on READ COMMITTED.
     """
     if not moments:
         return 0
@@ -123,11 +141,14 @@ async def write_readings(
         columns.doubles(values),
     )
     try:
-        return await store.insert_readings(conn, rows)
+        written = await store.insert_readings(conn, rows)
     except CheckViolation:
         # "no partition found": another process dropped a month we knew. The caller's retry makes it anew.
         (await _known(conn)).months.clear()
         raise
+    if written:
+        await rollups.mark_late(conn, communities, devices, signals, at)
+    return written
 
 
 def _microseconds(moments: Sequence[datetime]) -> list[int]:
@@ -181,15 +202,46 @@ async def series(
     *,
     at_least: timedelta = timedelta(),
 ) -> list[Bucket]:
-    """A chart of one signal in at most `points` steps of equal width, empty where nothing was heard.
+    """A chart of one signal in about `points` steps of equal width, empty where nothing was heard.
 
+    It says at any moment what all committed readings say, late ones included. Where steps are so wide that
+    they are drawn from roll-ups, they are whole hours or days in UTC, and the first may begin before `start`.
     `at_least` is the device's reporting interval: narrower steps would show gaps where there are none.
     """
-    step = step_of(start, end, points, at_least)
-    found = await store.buckets(
-        conn, community_id=community_id, device_id=device_id, signal=signal, start=start, end=end, step=step
-    )
-    return with_gaps(found, start, end, step)
+    over = levels.grid(start, end, points, at_least)
+    if over.level is None:
+        found = await store.buckets(
+            conn,
+            community_id=community_id,
+            device_id=device_id,
+            signal=signal,
+            start=over.start,
+            end=end,
+            step=over.step,
+        )
+    else:
+        ids = await store.signal_ids(conn, [signal])
+        found = await rollup_store.buckets(
+            conn, community_id, device_id, ids.get(signal, 0), over.level, over
+        )
+    return with_gaps(found, over.start, end, over.step)
+
+
+async def heard_hours(
+    conn: AsyncConnection,
+    community_id: int,
+    device_id: int,
+    signals: Sequence[str],
+    start: datetime,
+    end: datetime,
+) -> dict[datetime, int]:
+    """How often a device was heard in each hour (UTC): the readings of whichever of these signals has most.
+
+    From the hour of `start` to `end`; hours of silence are left out.
+    """
+    ids = await store.signal_ids(conn, signals)
+    over = Grid(levels.floor_to(start, HOUR.width), end, HOUR.width, HOUR)
+    return dict(await rollup_store.counts(conn, community_id, device_id, list(ids.values()), over))
 
 
 async def latest(conn: AsyncConnection, community_id: int, device_id: int) -> dict[str, Sample]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from clerestory.commands.rules_replay import replay_command
 from rules.book import load_rulebook, shipped_rules
 from rules.document import RuleFileError
 from rules.scenario import Outcome, run_file
@@ -13,7 +14,10 @@ _FILES = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def rules() -> None:
-    """Check rule files, and try rules on a timeline of readings and events."""
+    """Check rule files, try rules on a timeline or on what is stored, and switch them on."""
+
+
+rules.add_command(replay_command)
 
 
 @rules.command()

@@ -21,6 +21,7 @@ from storage.telemetry import (
     write_events,
     write_readings,
 )
+from tests.rolling import roll_up
 
 ROOT = Path(__file__).parents[2]
 NOVEMBER = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
@@ -114,6 +115,7 @@ async def test_a_month_dropped_by_another_process_is_made_anew(
     conn: psycopg.AsyncConnection, database_url: str
 ) -> None:
     await write(conn, NOVEMBER)
+    await roll_up(conn, datetime(2030, 1, 1, tzinfo=UTC))
     code = (
         "import asyncio, datetime, psycopg, sys\n"
         "from storage.telemetry import drop_older_than\n"
@@ -135,6 +137,8 @@ async def test_retention_drops_whole_months_only(conn: psycopg.AsyncConnection) 
     old, edge = datetime(2026, 8, 5, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
     await write(conn, old, edge, NOVEMBER)
     await write_events(conn, [1, 1], [7, 7], ["a", "a"], [old, NOVEMBER], ["", ""])
+    assert await drop_older_than(conn, NOVEMBER) == []  # it is not in the roll-ups yet
+    await roll_up(conn, NOVEMBER)
     dropped = await drop_older_than(conn, NOVEMBER)
     assert len(dropped) == 1
     left = await (await conn.execute("SELECT min(ts) FROM reading")).fetchone()
@@ -149,6 +153,7 @@ async def test_retention_leaves_a_month_that_is_being_read(
 ) -> None:
     old = datetime(2026, 8, 5, tzinfo=UTC)
     await write(conn, old)
+    await roll_up(conn, NOVEMBER)
     async with pool.connection() as reader:
         await reader.execute("SELECT * FROM reading")
         assert await drop_older_than(conn, NOVEMBER) == []

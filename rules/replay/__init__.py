@@ -1,0 +1,1 @@
+"""Replay: what changed rules would have found in the readings and events that are stored."""

@@ -1,0 +1,98 @@
+"""One device's history through the engine: its clock stands at event time and stops at every timer. Pure."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from rules.effects import Cleared, Effect, Paged, Raised
+from rules.engine import Facts, Said, Tick, next_due, step
+from rules.ruleset import RuleSet
+from rules.state import DeviceState
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """An alarm as a replay finds it, or as it was recorded; moments in microseconds since 1970, event time.
+
+    `paged`: people were told of it. `earlier`: it was on before the time that is looked at.
+    """
+
+    rule: str
+    severity: str
+    raised: int
+    cleared: int | None = None
+    paged: bool = False
+    earlier: bool = False
+
+
+class DeviceReplay:
+    """Steps one set of rules through one device's history, as gateway and worker would have together.
+
+    Everything is taken as heard when it happened: when it was in truth received is not stored.
+    """
+
+    def __init__(self, rules: RuleSet, facts: Facts) -> None:
+        self._rules = rules
+        self._facts = facts
+        self._state = DeviceState()
+        self._due: int | None = None
+        self._alarms: list[Alarm] = []
+        self._live: dict[str, int] = {}  # positions in `_alarms`, by rule
+
+    def take(self, said: Said) -> None:
+        """Hear what the device said of one moment; moments come in order."""
+        if self._due is not None and self._due <= said.at:
+            self.sleep(said.at)
+        self._step(said)
+
+    def sleep(self, until: int) -> None:
+        """Let the clock move on, and every timer on the way run out at its very moment."""
+        now: int | None = None
+        while self._due is not None and self._due <= until:
+            if now is not None and self._due <= now:
+                break  # nothing more moves at this moment
+            now = self._due
+            self._step(Tick(now))
+
+    def alarms(self, start: int, end: int) -> list[Alarm]:
+        """The alarms that were on at some time from `start` to `end`, as they stood at its end."""
+        return seen(self._alarms, start, end)
+
+    def _step(self, given: Said | Tick) -> None:
+        before = self._state
+        self._state, effects = step(self._rules, before, given, self._facts)
+        if self._state is not before or isinstance(given, Tick):
+            self._due = next_due(self._rules, self._state, self._facts)
+        for effect in effects:
+            self._note(effect)
+
+    def _note(self, effect: Effect) -> None:
+        code = effect.rule.code
+        match effect:
+            case Raised(rule=rule, at=at, page=page):
+                self._live[code] = len(self._alarms)
+                self._alarms.append(Alarm(code, rule.severity, at, paged=page))
+            case Paged():
+                self._change(self._live[code], paged=True)
+            case Cleared(at=at):
+                self._change(self._live.pop(code), cleared=at)
+
+    def _change(self, position: int, **what: object) -> None:
+        self._alarms[position] = msgspec.structs.replace(self._alarms[position], **what)
+
+
+def seen(alarms: Iterable[Alarm], start: int, end: int) -> list[Alarm]:
+    """Those on at some time from `start` to `end`, looked at from there: what comes later is not known."""
+    found = []
+    for alarm in alarms:
+        cleared = alarm.cleared
+        if alarm.raised >= end or (cleared is not None and cleared <= start and alarm.raised < start):
+            continue
+        if cleared is not None and cleared >= end:
+            cleared = None
+        earlier = alarm.raised < start
+        if earlier or cleared is not alarm.cleared:
+            alarm = msgspec.structs.replace(  # noqa: PLW2901 - the same alarm, as it looks from here
+                alarm, cleared=cleared, earlier=earlier, raised=max(alarm.raised, start)
+            )
+        found.append(alarm)
+    return found

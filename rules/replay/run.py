@@ -1,0 +1,151 @@
+"""One process's part of a replay: its devices' history through today's rules and the changed ones at once."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from time import process_time
+
+import msgspec
+from psycopg import AsyncConnection, IsolationLevel
+
+from config.vocabulary import load_vocabulary
+from rules.book import RuleBook, load_sources
+from rules.engine import Said
+from rules.facts import facts_of, rules_for
+from rules.moments import to_moment
+from rules.replay import store
+from rules.replay.device import Alarm, DeviceReplay, seen
+from rules.replay.reel import Reel, readers
+from rules.replay.store import Subject
+from rules.replay.tally import Place, Tally
+from rules.rule import Offline, Rule
+from rules.sources import Source
+from storage.pool import in_utc
+
+# So many devices share a transaction and a cursor.
+AT_ONCE = 200
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one process is asked for. `warm_from` is before `start`: from there on the rules warm up.
+
+    `old` may be empty: then only the changed rules run, and nothing is compared with today's.
+    """
+
+    url: str
+    old: tuple[Source, ...]
+    new: tuple[Source, ...]
+    devices: tuple[int, ...]
+    warm_from: datetime
+    start: datetime
+    end: datetime
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far one process is: devices done, with the share of the present one, and readings so far."""
+
+    devices: float
+    readings: int
+
+
+Tell = Callable[[Progress], None]
+
+
+async def run_part(part: Part, tell: Tell) -> Tally:
+    """Replay some devices, telling now and then how far it is."""
+    began = process_time()
+    books = tuple(load_sources(sources) for sources in (part.old, part.new) if sources)
+    tally = Tally()
+    async with await AsyncConnection.connect(in_utc(part.url)) as conn:
+        await conn.set_read_only(True)
+        await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+        for first in range(0, len(part.devices), AT_ONCE):
+            async with conn.transaction():
+                some = await store.subjects(conn, part.devices[first : first + AT_ONCE])
+                numbers = await store.signal_numbers(conn)
+                crew = _Run(part, some, books, numbers, tally)
+                await crew.run(conn, lambda done: tell(Progress(first + done, tally.readings)))  # noqa: B023 - called before the next
+    tally.cpu_seconds = process_time() - began
+    return tally
+
+
+def replayed(rule: Rule) -> bool:
+    """Whether a rule can be replayed: what devices and broker say of being offline is not stored."""
+    return not all(isinstance(trigger, Offline) for trigger in rule.triggers)
+
+
+class _Run:
+    """Some devices through the books."""
+
+    def __init__(
+        self,
+        part: Part,
+        devices: Sequence[Subject],
+        books: Sequence[RuleBook],
+        numbers: dict[str, int],
+        tally: Tally,
+    ) -> None:
+        self._part = part
+        self._devices = devices
+        self._books = books
+        self._tally = tally
+        vocabulary = load_vocabulary()
+        by_class = {
+            name: readers(vocabulary.signals(name), numbers)
+            for name in {each.asset_class for each in devices}
+        }
+        self._known = [by_class[each.asset_class] for each in devices]
+        self._signals = sorted({number for each in by_class.values() for number in each})
+        self._events = sorted({code for name in by_class for code in vocabulary.events_on(name)})
+        self._warm_from, self._start = to_moment(part.warm_from), to_moment(part.start)
+        self._ends = [to_moment(min(part.end, each.until or part.end)) for each in devices]
+        self._replays: list[list[DeviceReplay]] = [
+            [DeviceReplay(rules_for(each.device, book), facts_of(each.device, book)) for book in books]
+            for each in devices
+        ]
+        self._rules = [{rule.code: rule for rule in book.rules if replayed(rule)} for book in books]
+        self._recorded: dict[int, list[Alarm]] = {}
+
+    async def run(self, conn: AsyncConnection, tell: Callable[[float], None]) -> None:
+        part = self._part
+        before = Reel(self._known, self._hear, self._leave_alone)
+        before.feed(await store.last_before(conn, self._devices, self._signals, self._events, part.warm_from))
+        before.end()
+        codes = sorted({code for rules in self._rules for code in rules})
+        self._recorded = await store.recorded_alarms(conn, self._devices, codes, part.start, part.end)
+        reel = Reel(self._known, self._hear, self._change)
+        readings, events = self._tally.readings, self._tally.events
+        length = max(to_moment(part.end) - self._warm_from, 1)
+        async for page in store.history(conn, self._devices, part.warm_from, part.end):
+            reel.feed(page)
+            self._tally.readings, self._tally.events = readings + reel.readings, events + reel.events
+            tell(page[-1][0] + (to_moment(page[-1][1]) - self._warm_from) / length)
+        reel.end()
+        tell(len(self._devices))
+
+    def _hear(self, device: int, said: Said) -> None:
+        if said.at < self._ends[device]:
+            for replay in self._replays[device]:
+                replay.take(said)
+
+    def _leave_alone(self, ended: int, begun: int) -> None:
+        """What was before does not end a device."""
+
+    def _change(self, ended: int, begun: int) -> None:
+        """Finish the devices up to the one that begins: those without a word in all the time, too."""
+        for device in range(max(ended, 0), begun):
+            if self._replays[device]:
+                self._finish(device)
+
+    def _finish(self, device: int) -> None:
+        subject, end = self._devices[device], self._ends[device]
+        sides: list[list[Alarm]] = []
+        for replay, rules in zip(self._replays[device], self._rules, strict=True):
+            replay.sleep(end)
+            sides.append([each for each in replay.alarms(self._start, end) if each.rule in rules])
+        self._replays[device] = []  # its memory is not needed any longer
+        old, new = (sides[0], sides[1]) if len(sides) > 1 else (sides[0], sides[0])
+        books = (self._rules[0], self._rules[-1])
+        recorded = seen(self._recorded.get(subject.device_id, ()), self._start, end)
+        place = Place(subject.community_id, subject.device_id, subject.area_id)
+        self._tally.devices += 1
+        self._tally.note(place, old, new, recorded, books)

@@ -1,0 +1,207 @@
+"""All SQL of a replay. It only reads; whoever calls owns the transaction."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row, tuple_row
+
+from gateway.signals import Device
+from rules.moments import to_moment
+from rules.replay.device import Alarm
+from rules.replay.reel import Row
+
+PAGE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A device whose history is replayed. `until` is when it was retired, if it was."""
+
+    community_id: int
+    device_id: int
+    community: str
+    code: str
+    profile: str
+    asset_id: int
+    asset_class: str
+    attributes: dict[str, Any]
+    area_id: int
+    until: datetime | None
+
+    @property
+    def device(self) -> Device:
+        return Device(
+            community_id=self.community_id,
+            device_id=self.device_id,
+            community=self.community,
+            code=self.code,
+            profile=self.profile,
+            asset_id=self.asset_id,
+            asset_class=self.asset_class,
+            attributes=self.attributes,
+        )
+
+
+async def device_ids(
+    conn: AsyncConnection, classes: Sequence[str], community: str | None, start: datetime
+) -> list[int]:
+    """The devices of these asset classes that were there after `start`, of one community or of all."""
+    cursor = await conn.execute(
+        """
+        SELECT d.id FROM device d
+        JOIN asset a ON a.id = d.asset_id
+        JOIN community c ON c.id = d.community_id
+        WHERE a.class = ANY(%(classes)s)
+          AND (%(community)s::text IS NULL OR c.code = %(community)s)
+          AND (d.retired_at IS NULL OR d.retired_at > %(start)s)
+        ORDER BY d.community_id, d.id
+        """,
+        {"classes": list(classes), "community": community, "start": start},
+    )
+    return [int(id_) for (id_,) in await cursor.fetchall()]
+
+
+async def communities(conn: AsyncConnection) -> list[str]:
+    """The codes of all communities."""
+    return [
+        code for (code,) in await (await conn.execute("SELECT code FROM community ORDER BY code")).fetchall()
+    ]
+
+
+async def subjects(conn: AsyncConnection, ids: Sequence[int]) -> list[Subject]:
+    """These devices, in order of community and id, with what their rules read."""
+    async with conn.cursor(row_factory=class_row(Subject)) as cursor:
+        await cursor.execute(
+            """
+            SELECT d.community_id, d.id AS device_id, c.code AS community, d.code, d.profile,
+                   a.id AS asset_id, a.class AS asset_class,
+                   coalesce(a.attributes, '{}') || d.attributes AS attributes,
+                   a.area_id, d.retired_at AS until
+            FROM device d
+            JOIN asset a ON a.id = d.asset_id
+            JOIN community c ON c.id = d.community_id
+            WHERE d.id = ANY(%(ids)s)
+            ORDER BY d.community_id, d.id
+            """,
+            {"ids": list(ids)},
+        )
+        return await cursor.fetchall()
+
+
+async def signal_numbers(conn: AsyncConnection) -> dict[str, int]:
+    """The number of each signal."""
+    return {
+        name: int(id_) for name, id_ in await (await conn.execute("SELECT name, id FROM signal")).fetchall()
+    }
+
+
+async def last_before(
+    conn: AsyncConnection,
+    devices: Sequence[Subject],
+    signals: Sequence[int],
+    codes: Sequence[str],
+    start: datetime,
+) -> list[Row]:
+    """Each device's newest reading of each signal and newest event of each code before `start`.
+
+    In order of device and time.
+    """
+    async with conn.cursor(binary=True, row_factory=tuple_row) as cursor:
+        await cursor.execute(
+            """
+            WITH d AS (
+                SELECT * FROM unnest(%(communities)s::int[], %(devices)s::int[]) WITH ORDINALITY
+                         AS d (community_id, device_id, n)
+            )
+            SELECT d.n::int - 1 AS n, last.ts, s.id, last.value, NULL::text, NULL::text
+            FROM d CROSS JOIN unnest(%(signals)s::smallint[]) AS s (id)
+            CROSS JOIN LATERAL (
+                SELECT ts, value FROM reading
+                WHERE community_id = d.community_id AND device_id = d.device_id AND signal_id = s.id
+                  AND ts < %(start)s
+                ORDER BY ts DESC LIMIT 1
+            ) AS last
+            UNION ALL
+            SELECT d.n::int - 1, last.ts, NULL, NULL, e.code, last.detail
+            FROM d CROSS JOIN unnest(%(codes)s::text[]) AS e (code)
+            CROSS JOIN LATERAL (
+                SELECT ts, detail FROM event
+                WHERE community_id = d.community_id AND device_id = d.device_id AND code = e.code
+                  AND ts < %(start)s
+                ORDER BY ts DESC LIMIT 1
+            ) AS last
+            ORDER BY n, ts
+            """,
+            {
+                "communities": [each.community_id for each in devices],
+                "devices": [each.device_id for each in devices],
+                "signals": list(signals),
+                "codes": list(codes),
+                "start": start,
+            },
+        )
+        return await cursor.fetchall()
+
+
+async def history(
+    conn: AsyncConnection, devices: Sequence[Subject], start: datetime, end: datetime
+) -> AsyncIterator[list[Row]]:
+    """What these devices said from `start` to before `end`, in order of device and time, page by page.
+
+    The server keeps its place in a cursor and sorts one device at a time: neither side holds more than that.
+    """
+    async with conn.cursor("history", binary=True, row_factory=tuple_row) as cursor:
+        await cursor.execute(
+            """
+            SELECT d.n::int - 1, said.ts, said.signal_id, said.value, said.code, said.detail
+            FROM unnest(%(communities)s::int[], %(devices)s::int[]) WITH ORDINALITY
+                 AS d (community_id, device_id, n)
+            CROSS JOIN LATERAL (
+                SELECT ts, signal_id, value, NULL::text AS code, NULL::text AS detail FROM reading
+                WHERE community_id = d.community_id AND device_id = d.device_id
+                  AND ts >= %(start)s AND ts < %(end)s
+                UNION ALL
+                SELECT ts, NULL, NULL, code, detail FROM event
+                WHERE community_id = d.community_id AND device_id = d.device_id
+                  AND ts >= %(start)s AND ts < %(end)s
+            ) AS said
+            ORDER BY d.n, said.ts
+            """,
+            {
+                "communities": [each.community_id for each in devices],
+                "devices": [each.device_id for each in devices],
+                "start": start,
+                "end": end,
+            },
+        )
+        while page := await cursor.fetchmany(PAGE):
+            yield page
+
+
+async def recorded_alarms(
+    conn: AsyncConnection, devices: Sequence[Subject], rules: Sequence[str], start: datetime, end: datetime
+) -> dict[int, list[Alarm]]:
+    """The alarms of some rules that were on at some time from `start` to `end`, by device."""
+    cursor = await conn.execute(
+        """
+        SELECT device_id, rule, severity, raised_at, cleared_at, paged_at IS NOT NULL
+        FROM alarm
+        WHERE device_id = ANY(%(devices)s) AND rule = ANY(%(rules)s)
+          AND raised_at < %(end)s AND (cleared_at IS NULL OR cleared_at > %(start)s OR raised_at >= %(start)s)
+        ORDER BY raised_at, id
+        """,
+        {
+            "devices": [each.device_id for each in devices],
+            "rules": list(rules),
+            "start": start,
+            "end": end,
+        },
+    )
+    found: dict[int, list[Alarm]] = {}
+    for device_id, rule, severity, raised, cleared, paged in await cursor.fetchall():
+        ended = None if cleared is None else to_moment(cleared)
+        found.setdefault(device_id, []).append(Alarm(rule, severity, to_moment(raised), ended, paged))
+    return found
