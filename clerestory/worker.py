@@ -19,6 +19,7 @@ from clerestory.steps import Loop
 from clerestory.tracing import mark, tell
 from config.tasks import end
 from dispatch.alarms import follow
+from dispatch.lookout import look_after
 from dispatch.sweep import sweep
 from gateway import outbox
 from gateway.publisher import Publisher
@@ -41,14 +42,16 @@ async def run_worker(site: Site, stop: asyncio.Event) -> None:
     async with Publisher(site.mqtt_url) as publisher:
         orders = Loop("dispatch", site, lambda: _sweep(site))
         timers = Loop("timers", site, lambda: _timers(site, book), TIMERS_NAP)
+        alarms = Loop("alarms", site, lambda: _alarms(site, book))
         sending = Loop("outbox", site, lambda: _deliver(site, publisher))
         ingest = make_ingest(site)
         adopting = Loop("adopting", site, lambda: adopt_some(site, ingest))
-        loops = [orders, timers, adopting, *([sending] if site.mqtt_url else [])]
+        loops = [orders, timers, alarms, adopting, *([sending] if site.mqtt_url else [])]
         if not site.mqtt_url:
             log.warning("no broker: messages wait in the outbox")
         wakes: dict[What, list[Callable[[], None]]] = {
-            "order": [orders.wake],
+            "order": [orders.wake, alarms.wake],
+            "alarm": [alarms.wake],
             "outbox": [sending.wake],
             "registry": [schedule.wake, adopting.wake],
             "connected": [loop.wake for loop in loops],
@@ -83,6 +86,11 @@ async def _until_stopped(work: Coroutine[None, None, None], stop: asyncio.Event)
 async def _sweep(site: Site) -> datetime | None:
     async with site.pool.connection() as conn, conn.transaction():
         return await sweep(conn, site.clock.now())
+
+
+async def _alarms(site: Site, book: RuleBook) -> datetime | None:
+    async with site.pool.connection() as conn, conn.transaction():
+        return await look_after(conn, site.clock.now(), book)
 
 
 async def _timers(site: Site, book: RuleBook) -> datetime | None:

@@ -47,6 +47,8 @@ def climb(order: Order, trouble: Trouble | None, now: datetime, ladder: Escalati
 
     After downtime each step is taken once and the repeated last one only once.
     """
+    if trouble is not None and trouble.cause == "unaccepted" and _is_quiet(order, now):
+        return Climb(order)
     if trouble is None:
         return Climb(order if order.cause is None else replace(order, **CALM))
     if trouble.cause != order.cause:
@@ -76,7 +78,7 @@ def next_look(
         return None
     moments = [*others, _next_rung(order, policy.escalation)]
     if order.status in WAITING or order.status == "assigned":
-        moments.append(order.respond_by)
+        moments += [order.respond_by, order.quiet_until]
     elif order.status in HELD:
         moments += [order.complete_by, order.progress_by] if order.paused_at is None else []
         moments += [order.arrive_by] if order.status in ("accepted", "en_route") else []
@@ -144,6 +146,11 @@ def _review_at(order: Order, policy: Policy) -> datetime | None:
 
 def _verify_at(order: Order, policy: Policy) -> datetime | None:
     return None if order.settled_at is None else order.settled_at + policy.verification.ask_after
+
+
+def _is_quiet(order: Order, now: datetime) -> bool:
+    """Whether somebody acknowledged its alarms and their time is not over: then the ladder stands still."""
+    return order.quiet_until is not None and order.quiet_until > now
 
 
 def _passed(moment: datetime | None, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """Telling people: a message to the technician's device or to the office, and word to every live page."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,6 +18,21 @@ from gateway.outbox import OutboxMessage, enqueue
 from storage.notify import notify
 
 JobNews = Literal["offered", "withdrawn", "changed"]
+AlarmNews = Literal["released", "ack_expired", "reminded"]
+Whom = Literal["dispatcher", "manager"]
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmNotice:
+    """Word to the office about an alarm that nobody follows up, or that is held no longer."""
+
+    alarm_id: int
+    community: str
+    severity: Severity
+    title: Text
+    place: Text
+    what: AlarmNews
+    why: Text
 
 
 async def order_changed(conn: AsyncConnection, order: Order) -> None:
@@ -39,6 +54,71 @@ async def offers_ended(
             {"why": _text(why)},
         )
         for offer in offers
+    ]
+    await _send(conn, messages, now)
+
+
+async def many_offers_ended(
+    conn: AsyncConnection, ended: Iterable[tuple[Order, Offer]], now: datetime, why: Mapping[int, Text]
+) -> None:
+    """The same for offers of many orders, each with its order's reason."""
+    messages = [
+        _job(
+            order,
+            offer.staff,
+            f"withdrawn-{offer.id}-{now.timestamp():.6f}",
+            "withdrawn",
+            now,
+            {"why": _text(why[order.id])},
+        )
+        for order, offer in ended
+    ]
+    await _send(conn, messages, now)
+
+
+async def holders_told(conn: AsyncConnection, told: Sequence[tuple[Order, Text]], now: datetime) -> None:
+    """Tell the technicians who hold these orders what else changed about them."""
+    if not told:
+        return
+    codes = await orders.staff_code(conn, [order.assignee_id for order, _ in told if order.assignee_id])
+    messages = [
+        _job(
+            order,
+            code,
+            f"changed-{order.id}-{now.timestamp():.6f}-{code}",
+            "changed",
+            now,
+            {"why": _text(why)},
+        )
+        for order, why in told
+        if (code := codes.get(order.assignee_id or 0)) is not None
+    ]
+    await _send(conn, messages, now)
+
+
+async def alarms_told(
+    conn: AsyncConnection, told: Iterable[AlarmNotice], whom: tuple[Whom, ...], now: datetime
+) -> None:
+    """Take word of alarms to people of the office; a message each, named by what it says."""
+    messages = [
+        OutboxMessage(
+            key=f"alarm-{notice.alarm_id}-{notice.what}-{role}-{now.timestamp():.6f}",
+            topic=f"clerestory/{notice.community}/office/{role}/alarm",
+            payload=msgspec.json.encode(
+                {
+                    "v": 1,
+                    "at": now.isoformat(),
+                    "what": notice.what,
+                    "alarm_id": notice.alarm_id,
+                    "severity": notice.severity,
+                    "title": _text(notice.title),
+                    "place": _text(notice.place),
+                    "why": _text(notice.why),
+                }
+            ).decode(),
+        )
+        for notice in told
+        for role in whom
     ]
     await _send(conn, messages, now)
 

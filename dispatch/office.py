@@ -10,11 +10,12 @@ from dispatch import lifecycle, notices
 from dispatch.moving import Moved, move
 from dispatch.offering import offer_by_hand
 from dispatch.order import Order
+from dispatch.orders import ONE_ORDER_AN_ALARM
 from dispatch.people import By
 from dispatch.policy import Policy, shipped_policy
 from dispatch.refusals import AlarmHasOrder, BadField, IllegalMove, NoSuchOrder
 from dispatch.status import HELD, LIVE
-from dispatch.store import offers, orders
+from dispatch.store import many, offers, orders
 from dispatch.words import both
 
 
@@ -102,6 +103,7 @@ async def merge(
             raise BadField("into", into, Text(zh="应为同一小区的工单", en="an order of the same community"))
         after = lifecycle.ended(order, "merged", now, into)
         await _nobody_waits(conn, order, after, now, reason)
+        await many.hand_over(conn, order_id, into, now)
         absorbed = Text(zh=f"已并入工单 {order.number}", en=f"took over order {order.number}")
         await orders.add_move(conn, into, target.status, target.status, By(by.account_id), now, absorbed)
         await notices.order_changed(conn, target)
@@ -142,7 +144,7 @@ async def reopen(
     try:
         return await move(conn, order_id, by, now, to=frozenset({"reopened"}), why=both(why), decide=decide)
     except UniqueViolation as error:
-        if error.diag.constraint_name != "work_order_live_alarm":
+        if error.diag.constraint_name not in ONE_ORDER_AN_ALARM:
             raise
         raise AlarmHasOrder(order_id) from error
 

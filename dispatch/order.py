@@ -49,3 +49,5 @@ class Order:
     escalated_at: datetime | None
     escalation: Text
     due_at: datetime | None
+    # Somebody said of all its alarms "I am on it" until then: whoever took it is not asked for meanwhile.
+    quiet_until: datetime | None = None

@@ -1,53 +1,29 @@
 """Opening a work order: by an alarm, by a plan, or by hand."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 
-from config.checklist import ChecklistItem, dump_items
+from config.checklist import dump_items
 from config.text import Text
 from dispatch import clocks
+from dispatch.new_order import NewOrder
 from dispatch.people import SYSTEM, By
-from dispatch.policy import Clocking, Deadlines, Policy, deadlines_of, override_for, shipped_policy
+from dispatch.policy import Deadlines, Policy, deadlines_of, override_for, shipped_policy
 from dispatch.refusals import AlarmHasOrder, BadField
-from dispatch.status import Severity
 from dispatch.store import orders
 from dispatch.words import plain
 from storage.notify import notify
 
-NOTHING = Text(zh="", en="")
+__all__ = ["ONE_ORDER_AN_ALARM", "NewOrder", "open_order", "order_fields"]
+
 LONGEST_WORDS = 4000
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """What a new order needs. Deadlines left None come from config/dispatch.yaml by severity and area.
-
-    `todo` is one step a line. `because` says in words why it was opened and stands in the order's story.
-    """
-
-    community_id: int
-    asset_id: int
-    kind: str
-    skill: str
-    severity: Severity
-    title: Text
-    what: Text = NOTHING
-    todo: Text = NOTHING
-    safety: Text = NOTHING
-    checklist: tuple[ChecklistItem, ...] = ()
-    alarm_id: int | None = None
-    plan_id: int | None = None
-    cancel_on_clear: bool = False
-    respond: timedelta | None = None
-    arrive: timedelta | None = None
-    complete: timedelta | None = None
-    clock: Clocking | None = None
-    because: Text = NOTHING
+# The indexes that hold the promise of one live order an alarm.
+ONE_ORDER_AN_ALARM = frozenset({"work_order_live_alarm", "alarm_order_live"})
 
 
 async def open_order(
@@ -62,10 +38,21 @@ async def open_order(
     if place is None or place["community_id"] != new.community_id:
         right = Text(zh="应为该小区的设备", en="an asset of that community")
         raise BadField("asset_id", new.asset_id, right)
+    fields = order_fields(new, place, now, by, rules)
+    order_id = await _insert(conn, fields)
+    await orders.add_move(conn, order_id, "open", "open", by, now, new.because)
+    await notify(conn, "order", [order_id], new.community_id)
+    return order_id
+
+
+def order_fields(
+    new: NewOrder, place: Mapping[str, Any], now: datetime, by: By, policy: Policy
+) -> dict[str, Any]:
+    """The columns of a new order, deadlines counted from now; `place` is its asset's. May raise BadField."""
     _check_words(new)
-    limits = _limits(new, place, rules)
-    calendar = rules.calendar_for(limits.clock, place["zone"])
-    fields = {
+    limits = _limits(new, place, policy)
+    calendar = policy.calendar_for(limits.clock, place["zone"])
+    return {
         "community_id": new.community_id,
         "day": now.astimezone(ZoneInfo(place["zone"])).strftime("%Y%m%d"),
         "alarm_id": new.alarm_id,
@@ -89,10 +76,6 @@ async def open_order(
         "clock": limits.clock,
         "due_at": now,
     }
-    order_id = await _insert(conn, fields)
-    await orders.add_move(conn, order_id, "open", "open", by, now, new.because)
-    await notify(conn, "order", [order_id], new.community_id)
-    return order_id
 
 
 def _check_words(new: NewOrder) -> None:
@@ -102,7 +85,7 @@ def _check_words(new: NewOrder) -> None:
                 raise BadField(f"title.{language}", words, Text(zh="不能为空", en="not empty"))
 
 
-def _limits(new: NewOrder, place: dict[str, Any], policy: Policy) -> Deadlines:
+def _limits(new: NewOrder, place: Mapping[str, Any], policy: Policy) -> Deadlines:
     """Lay the severity's deadlines, the order's own and its place's over each other."""
     own = Deadlines(respond=new.respond, arrive=new.arrive, complete=new.complete)
     if new.clock is not None:
@@ -119,7 +102,7 @@ async def _insert(conn: AsyncConnection, fields: dict[str, Any]) -> int:
         async with conn.transaction():
             return await orders.insert(conn, fields)
     except UniqueViolation as error:
-        if error.diag.constraint_name != "work_order_live_alarm":
+        if error.diag.constraint_name not in ONE_ORDER_AN_ALARM:
             raise
         raise AlarmHasOrder(fields["alarm_id"]) from error
 

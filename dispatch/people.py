@@ -18,4 +18,12 @@ class By:
     request_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A person of the office who decides about alarms; without an account at the command line."""
+
+    name: str
+    account_id: int | None = None
+
+
 SYSTEM = By()

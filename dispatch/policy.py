@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from config.calendar import shipped_calendar
 from config.duration import Duration
 from config.text import Text
+from dispatch.alarm_policy import AlarmPolicy
 from dispatch.clocks import Calendar, Span
 from dispatch.status import SEVERITIES, Severity
 
@@ -206,6 +207,7 @@ class Policy(_Part):
     offers: Offers
     escalation: Escalation
     verification: Verification
+    alarms: AlarmPolicy
     matching: Matching
     decline_reasons: dict[str, Text]
     hold_reasons: dict[str, HoldReason]

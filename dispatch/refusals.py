@@ -70,6 +70,66 @@ class AlarmHasOrder(DispatchRefusal):
         self.about = about  # the order that was to be reopened, or the alarm an order was to be opened for
 
 
+class NoSuchAlarm(DispatchRefusal):
+    """No alarm has this id."""
+
+    def __init__(self, alarm_id: int) -> None:
+        super().__init__(Text(zh=f"没有编号为 {alarm_id} 的告警", en=f"there is no alarm {alarm_id}"))
+        self.alarm_id = alarm_id
+
+
+class AlarmOver(DispatchRefusal):
+    """The alarm has ended: there is nothing to be on any more."""
+
+    def __init__(self, alarm_id: int) -> None:
+        super().__init__(Text(zh=f"告警 {alarm_id} 已恢复", en=f"alarm {alarm_id} is over already"))
+        self.alarm_id = alarm_id
+
+
+class NotAcknowledged(DispatchRefusal):
+    """There is no standing acknowledgement to take back."""
+
+    def __init__(self, alarm_id: int) -> None:
+        super().__init__(
+            Text(
+                zh=f"告警 {alarm_id} 没有有效的确认",
+                en=f"nobody's acknowledgement of alarm {alarm_id} stands",
+            )
+        )
+        self.alarm_id = alarm_id
+
+
+class NoSuchMute(DispatchRefusal):
+    """No mute of this id stands."""
+
+    def __init__(self, mute_id: int) -> None:
+        super().__init__(
+            Text(zh=f"没有编号为 {mute_id} 的有效静音", en=f"there is no mute {mute_id} that stands")
+        )
+        self.mute_id = mute_id
+
+
+class EmergencyStands(DispatchRefusal):
+    """The community is in a declared emergency already."""
+
+    def __init__(self, community_id: int) -> None:
+        super().__init__(
+            Text(
+                zh="该小区已处于紧急状态，请先结束再宣布",
+                en="the community is in a declared emergency already; end that one first",
+            )
+        )
+        self.community_id = community_id
+
+
+class NoEmergency(DispatchRefusal):
+    """There is no declared emergency to end."""
+
+    def __init__(self, community_id: int) -> None:
+        super().__init__(Text(zh="该小区没有宣布紧急状态", en="the community is in no declared emergency"))
+        self.community_id = community_id
+
+
 class RequestReused(DispatchRefusal):
     """A request id that already named one move came back asking for another."""
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
@@ -16,7 +16,7 @@ from dispatch.status import Status
 
 log = logging.getLogger(__name__)
 
-_ORDER = """
+_ORDER: LiteralString = """
     SELECT o.id, o.number, o.community_id, c.code AS community, c.timezone AS zone, o.asset_id, o.area_id,
            o.alarm_id,
            o.plan_id, o.kind, o.skill, o.severity, o.title_zh, o.title_en, a.name_zh, a.name_en,
@@ -25,7 +25,13 @@ _ORDER = """
            o.respond_by, o.arrive_by, o.progress_by, o.complete_by, o.paused_at, o.held_at, o.hold_reason,
            o.settled_at, o.merged_into, o.escalation_cause AS cause, o.escalation_step AS step,
            o.escalated_at,
-           o.escalation_zh, o.escalation_en, o.due_at
+           o.escalation_zh, o.escalation_en, o.due_at,
+           (SELECT CASE WHEN bool_and(k.id IS NOT NULL) THEN min(k.until) END
+              FROM alarm_order AS l
+              JOIN alarm AS m ON m.id = l.alarm_id AND m.cleared_at IS NULL
+              LEFT JOIN alarm_ack AS k
+                ON k.alarm_id = m.id AND k.ended_at IS NULL AND k.expired_at IS NULL
+             WHERE l.order_id = o.id) AS quiet_until
       FROM work_order AS o
       JOIN community AS c ON c.id = o.community_id
       JOIN asset AS a ON a.id = o.asset_id
@@ -40,7 +46,13 @@ def place_text(row: dict[str, Any]) -> Text:
     )
 
 
-def _order(row: dict[str, Any]) -> Order:
+def select_orders(rest: LiteralString) -> LiteralString:
+    """The query for whole orders with what follows its joins."""
+    return _ORDER + rest
+
+
+def order_of_row(row: dict[str, Any]) -> Order:
+    """An order from a row of that query."""
     fields = {name: value for name, value in row.items() if not name.endswith(("_zh", "_en"))}
     return Order(
         **fields,
@@ -98,7 +110,7 @@ async def lock(conn: AsyncConnection, order_id: int) -> Order | None:
         _ORDER + " WHERE o.id = %(id)s FOR NO KEY UPDATE OF o", {"id": order_id}
     )
     row = await cursor.fetchone()
-    return _order(row) if row else None
+    return order_of_row(row) if row else None
 
 
 async def read(conn: AsyncConnection, order_id: int) -> Order | None:
@@ -107,7 +119,16 @@ async def read(conn: AsyncConnection, order_id: int) -> Order | None:
         _ORDER + " WHERE o.id = %(id)s", {"id": order_id}
     )
     row = await cursor.fetchone()
-    return _order(row) if row else None
+    return order_of_row(row) if row else None
+
+
+async def read_held(conn: AsyncConnection, order_ids: Sequence[int]) -> list[Order]:
+    """Read those of these orders that somebody has."""
+    cursor = await conn.cursor(row_factory=dict_row).execute(
+        _ORDER + " WHERE o.id = ANY(%(ids)s) AND o.assignee_id IS NOT NULL ORDER BY o.id",
+        {"ids": list(order_ids)},
+    )
+    return [order_of_row(row) async for row in cursor]
 
 
 async def claim_due(conn: AsyncConnection, now: datetime, limit: int) -> list[Order]:
@@ -122,7 +143,7 @@ async def claim_due(conn: AsyncConnection, now: datetime, limit: int) -> list[Or
         """,
         {"now": now, "limit": limit},
     )
-    return [_order(row) async for row in cursor]
+    return [order_of_row(row) async for row in cursor]
 
 
 async def next_due(conn: AsyncConnection) -> datetime | None:
@@ -130,28 +151,6 @@ async def next_due(conn: AsyncConnection) -> datetime | None:
     cursor = await conn.execute("SELECT min(due_at) FROM work_order WHERE due_at IS NOT NULL")
     row = await cursor.fetchone()
     return row[0] if row else None
-
-
-async def live_order_of(conn: AsyncConnection, alarm_id: int) -> int | None:
-    """Find the alarm's order that is not over."""
-    cursor = await conn.execute(
-        """
-        SELECT id FROM work_order
-         WHERE alarm_id = %(alarm)s AND status NOT IN ('completed', 'verified', 'closed', 'cancelled',
-         'merged')
-        """,
-        {"alarm": alarm_id},
-    )
-    row = await cursor.fetchone()
-    return row[0] if row else None
-
-
-async def has_order(conn: AsyncConnection, alarm_id: int) -> bool:
-    """Whether the alarm ever had an order."""
-    cursor = await conn.execute(
-        "SELECT 1 FROM work_order WHERE alarm_id = %(alarm)s LIMIT 1", {"alarm": alarm_id}
-    )
-    return await cursor.fetchone() is not None
 
 
 async def write(conn: AsyncConnection, before: Order, after: Order) -> bool:
@@ -224,11 +223,14 @@ async def add_move(
     row = await cursor.fetchone()
     if row is None:
         return False
-    number, trace = row
-    # Said as it is written; where the transaction fails after all, it is said again when it is tried again.
+    say_move(*row, before, after, why)
+    return True
+
+
+def say_move(number: str, trace: str | None, before: Status, after: Status, why: Text) -> None:
+    """Log a move as it is written; where the transaction fails, it is said again when tried again."""
     what = after if before != after else f"{after}, noted"
     log.info("order %s: %s: %s", number, what, why.en, extra={"order": number, "trace": trace})
-    return True
 
 
 async def move_of_request(

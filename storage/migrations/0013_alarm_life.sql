@@ -86,8 +86,9 @@ CREATE TABLE alarm_order (
 CREATE UNIQUE INDEX alarm_order_live ON alarm_order (alarm_id) WHERE live;
 CREATE INDEX alarm_order_alarm ON alarm_order (alarm_id);
 -- Where an alarm looks for an order it may join.
+ALTER TABLE work_order ADD COLUMN joinable boolean NOT NULL DEFAULT false;
 CREATE INDEX work_order_joinable ON work_order (area_id, kind, opened_at)
-    WHERE alarm_id IS NOT NULL AND status NOT IN ('completed', 'verified', 'closed', 'cancelled', 'merged');
+    WHERE joinable AND status NOT IN ('completed', 'verified', 'closed', 'cancelled', 'merged');
 
 CREATE FUNCTION order_is_live(status text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
     SELECT status NOT IN ('completed', 'verified', 'closed', 'cancelled', 'merged')

@@ -141,8 +141,9 @@ async def raised(conn: AsyncConnection, world: World) -> AlarmChange:
     """An alarm as the rules store it, before dispatch hears of it."""
     cursor = await conn.execute(
         "INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh,"
-        " meaning_en, raised_at, recorded_at, paged_at)"
-        " VALUES (%s, %s, 'door_faults', 'major', '关门故障', 'Door fault', '', '', %s, %s, %s) RETURNING id",
+        " meaning_en, facts, raised_at, recorded_at, paged_at)"
+        " VALUES (%s, %s, 'door_faults', 'major', '关门故障', 'Door fault', '', '',"
+        """ '{"door_closed": 0, "floor": 3}', %s, %s, %s) RETURNING id""",
         (world.community, world.device, MORNING, MORNING, MORNING),
     )
     (alarm_id,) = await cursor.fetchone() or (0,)
