@@ -223,7 +223,8 @@ async def add_move(
     row = await cursor.fetchone()
     if row is None:
         return False
-    say_move(*row, before, after, why)
+    number, trace = row
+    say_move(number, trace, before, after, why)
     return True
 
 

@@ -176,7 +176,7 @@ async def test_an_alarm_that_joins_while_the_order_ends(
 async def test_one_alarm_under_near_simultaneous_messages(
     conn: AsyncConnection, pool: AsyncConnectionPool, place: Place
 ) -> None:
-    """Need 2: eight gateways hear of one bin at once; there is one alarm, one order, one line of history each."""
+    """Need 2: eight gateways hear of one bin at once; there is one alarm, one order, one history."""
     ready = asyncio.Barrier(8)
 
     async def gateway(second: int) -> None:
@@ -238,7 +238,8 @@ async def test_a_technician_is_offered_a_group_once(conn: AsyncConnection, place
     await conn.execute("INSERT INTO shift VALUES (%s, 1, '00:00', '00:00')", (staff,))
     [(account,)] = await rows(
         conn,
-        "INSERT INTO account (login, name, role, staff_id) VALUES ('li', 'Li', 'technician', %s) RETURNING id",
+        "INSERT INTO account (login, name, role, staff_id) VALUES ('li', 'Li', 'technician', %s)"
+        " RETURNING id",
         staff,
     )
     await place.say_all(conn, 0, {"bin-1": FULL, "bin-2": FULL})
