@@ -181,7 +181,7 @@ class Case:
             if at is not None:
                 self._raise_held(at, now)
             return
-        if self._page_at is None:
+        if self._page_at is None or now >= self._page_at:
             self._climb(now, until=self._over_at(), now=now)
         if self._ending is not None:
             if now >= self._ending.wall + self._keep:

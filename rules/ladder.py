@@ -80,14 +80,16 @@ class Climber:
             and (now is None or turn.wall <= now)
             and not (timed and self._rule.ladder[turn.rung].when is not None)
         ]:
-            turn = min(ready, key=lambda each: (each.at, each.rung))
-            down = not turn.up and self._rule.ladder[turn.rung].when is None
-            self.stands[turn.rung] = Stand(turn.up, Since(turn.at, max(turn.at, received)) if down else None)
+            at = min(turn.at for turn in ready)
+            for turn in ready:
+                if turn.at == at:
+                    down = not turn.up and self._rule.ladder[turn.rung].when is None
+                    self.stands[turn.rung] = Stand(turn.up, Since(at, max(at, received)) if down else None)
             before, after = self.severity or self._rule.severity, self._severity()
             if before != after:
                 self.severity = None if after == self._rule.severity else after
                 worse = SEVERITIES.index(after) > SEVERITIES.index(before)
-                yield max(turn.at, footing.raised), after, worse
+                yield max(at, footing.raised), after, worse
 
     def _severity(self) -> Severity:
         """The highest of the rungs that hold."""

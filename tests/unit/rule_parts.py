@@ -5,7 +5,7 @@ from pathlib import Path
 from config.text import Text
 from config.vocabulary import load_vocabulary
 from rules.conditions import Condition, compile_condition
-from rules.rule import Rule, Trigger
+from rules.rule import Flapping, Rule, Rung, Trigger
 from rules.ruleset import AttributeRule, RuleSet
 
 WORDS = Text(zh="一", en="one")
@@ -18,6 +18,8 @@ def a_rule(
     clear_on: frozenset[str] = frozenset(),
     clear_after: int | None = None,
     keep: int = 0,
+    ladder: tuple[Rung, ...] = (),
+    flapping: Flapping | None = None,
 ) -> Rule:
     """A rule of a bin, of which only the logic matters."""
     return Rule(
@@ -33,6 +35,8 @@ def a_rule(
         clear_on=clear_on,
         clear_after=clear_after,
         keep=keep,
+        ladder=ladder,
+        flapping=flapping,
     )
 
 
