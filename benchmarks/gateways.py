@@ -8,6 +8,7 @@ import queue
 import time
 from array import array
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
@@ -90,9 +91,12 @@ def ours(
 async def _ours(database_url: str, mqtt_url: str, notes: Notes, ready: Event, stop: Event) -> None:
     clock = SystemClock()
     window = Window(retention=timedelta(days=400))
-    async with open_pool(database_url) as pool, CountingSession(mqtt_url, NAME, clock) as session:
-        session.notes = notes
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(database_url))
         ingest = Ingest(pool, Registry(load_profiles()), load_rulebook(), window, clock)
+        session = CountingSession(mqtt_url, NAME, clock, foresight=ingest.foresight)
+        session.notes = notes
+        await stack.enter_async_context(session)
         working = asyncio.create_task(Pipeline(session, ingest, largest_batch=LARGEST_BATCH).run())
         await session.connected.wait()
         ready.set()

@@ -1,8 +1,9 @@
 """One transaction a batch: everything its messages say, and everything that follows from it, or nothing."""
 
+import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 from datetime import datetime
 from time import perf_counter
 
@@ -11,22 +12,23 @@ from psycopg_pool import AsyncConnectionPool
 
 from billing import kiosk
 from billing.kiosk import PaymentTakenMeanwhile
-from clerestory.tracing import RefusalLog, Traced, mark, tell
+from clerestory.batch import Batch, Outcome
+from clerestory.reading import Reader
+from clerestory.tracing import RefusalLog, mark, tell
 from config.clock import Clock
 from config.vocabulary import load_vocabulary
 from dispatch.alarms import follow
 from gateway import store
 from gateway.deadletters import DeadLetter, one_each
 from gateway.delivery import Delivery
-from gateway.intake import Addressed, Said, address, understand
-from gateway.kiosk import KioskAsk, KioskPayment
+from gateway.foresight import Foresight
 from gateway.known import Window
 from gateway.outbox import OutboxMessage, enqueue
-from gateway.refusals import Refusal, Refused, shown
+from gateway.refusals import Refusal, shown
 from gateway.registry import Registry
 from gateway.signals import Heard
 from gateway.tally import Tally
-from rules.apply import hear
+from rules.apply import Found, Locking, keep, lock, step_all
 from rules.book import RuleBook
 from storage import telemetry
 from storage.notify import notify
@@ -35,9 +37,6 @@ from storage.notify import notify
 AT_FAULT = ("22", "23", "54")
 
 log = logging.getLogger(__name__)
-
-Outcome = Refusal | None
-"""What became of one message: None when it was taken."""
 
 
 class UnknownLetter(LookupError):
@@ -76,47 +75,6 @@ def is_worth_another_try(error: Exception) -> bool:
     return isinstance(error, PaymentTakenMeanwhile)
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What one batch says, sorted by who acts on it."""
-
-    heard: list[Heard] = field(default_factory=list)
-    sources: list[Delivery] = field(default_factory=list)  # of what was heard, one each
-    payments: list[KioskPayment] = field(default_factory=list)
-    asks: list[KioskAsk] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
-    told: list[Traced] = field(default_factory=list)
-
-    def add(self, said: Said, delivery: Delivery) -> None:
-        if isinstance(said, Heard):
-            self.heard.append(said)
-            self.sources.append(delivery)
-        elif isinstance(said, KioskPayment):
-            self.payments.append(said)
-        else:
-            self.asks.append(said)
-
-    def take_over(self, part: "_Batch") -> None:
-        """Add what a part of the batch came to."""
-        self.heard += part.heard
-        self.letters += part.letters
-        self.told += part.told
-
-    def happened_at(self) -> datetime | None:
-        """Give the event time of the message that came first; None where it has none."""
-        if not self.heard:
-            return None
-        first = self.heard[0]
-        if first.readings:
-            return first.readings[0].ts
-        return first.events[0].ts if first.events else None
-
-    def refuse(self, delivery: Delivery, why: Refusal) -> None:
-        self.letters.append(
-            DeadLetter(delivery.received_at, delivery.topic, delivery.payload, why.reason, why.detail)
-        )
-
-
 class Ingest:
     """Takes messages into the database, whole or not at all."""
 
@@ -133,6 +91,8 @@ class Ingest:
         self._registry = registry
         self._book = book
         self._window = window
+        self._reader = Reader(registry, window)
+        self.foresight = Foresight(registry, window)
         self._clock = clock
         self._tally = tally or Tally()
         self._refusals = RefusalLog()
@@ -145,20 +105,21 @@ class Ingest:
         harm, even if the COMMIT had happened and only its answer was lost.
         """
         await self._number_signals()
-        began, batch = perf_counter(), _Batch()
+        began = perf_counter()
         try:
-            async with self._pool.connection() as conn:
-                outcomes = await self._take_in(conn, deliveries, batch)
+            async with self._pool.connection() as conn, AsyncExitStack() as last:
+                batch, outcomes = await self._take_in(conn, deliveries, last)
+                await conn.commit()
         except Exception as error:
             if is_worth_another_try(error):
                 raise
-            batch = _Batch()
+            batch = Batch()
             async with self._pool.connection() as conn:
                 outcomes = await self._find_fault(conn, deliveries, batch)
         self._note(deliveries, batch, perf_counter() - began)
         return outcomes
 
-    def _note(self, deliveries: Sequence[Delivery], batch: _Batch, seconds: float) -> None:
+    def _note(self, deliveries: Sequence[Delivery], batch: Batch, seconds: float) -> None:
         """Note how a committed batch went; how long messages took is asked of the one that waited longest."""
         now, tally = self._clock.now(), self._tally
         tally.batches.note(len(deliveries))
@@ -186,7 +147,7 @@ class Ingest:
             now = self._clock.now()
             # It has waited: like what the broker retains, a status of then says nothing about now.
             again = Delivery(letter.topic, letter.payload, now, retained=True)
-            [outcome] = await self._find_fault(conn, [again], _Batch())
+            [outcome] = await self._find_fault(conn, [again], Batch())
             if outcome is None:
                 await store.resolve_letter(conn, letter_id, now)
                 await notify(conn, "deadletter", [letter_id])
@@ -219,29 +180,40 @@ class Ingest:
             self._signals = numbers
 
     async def _take_in(
-        self, conn: AsyncConnection, deliveries: Sequence[Delivery], batch: _Batch
-    ) -> list[Outcome]:
+        self, conn: AsyncConnection, deliveries: Sequence[Delivery], last: AsyncExitStack
+    ) -> tuple[Batch, list[Outcome]]:
+        """Do all of a batch but its COMMIT. What nobody waits for is sent together with that, by `last`."""
         now = self._clock.now()
-        await self._registry.refresh(conn)
-        outcomes = await self._understand(conn, deliveries, batch)
-        await self._write(conn, batch, now)
-        return outcomes
+        known, read = self._registry.version, self._reader.foreseen(deliveries)
+        if read is not None:
+            async with conn.pipeline():
+                version = await store.ask_registry_version(conn)
+                locking = await lock(conn, read[0].heard)
+            self._registry.settle(int(await version.fetchone() or 0))
+            if self._registry.version != known:
+                read = None
+        if read is None:
+            await self._registry.refresh(conn)
+            read = await self._reader.read(conn, deliveries)
+            locking = await lock(conn, read[0].heard)
+        await self._write(conn, read[0], locking, now, last)
+        return read
 
     async def _find_fault(
-        self, conn: AsyncConnection, deliveries: Sequence[Delivery], whole: _Batch
+        self, conn: AsyncConnection, deliveries: Sequence[Delivery], whole: Batch
     ) -> list[Outcome]:
         """Halve the batch until the message that cannot be taken is alone; it becomes a dead letter."""
-        part = _Batch()
         try:
             async with conn.transaction():
-                outcomes = await self._take_in(conn, deliveries, part)
+                async with AsyncExitStack() as last:
+                    part, outcomes = await self._take_in(conn, deliveries, last)
                 await store.check_promises(conn)
         except Exception as error:
             if is_worth_another_try(error):
                 raise
             if len(deliveries) == 1:
                 why = _fault(error)
-                alone = _Batch()
+                alone = Batch()
                 alone.refuse(deliveries[0], why)
                 await self._keep(conn, alone.letters)
                 whole.take_over(alone)
@@ -253,42 +225,36 @@ class Ingest:
         first = await self._find_fault(conn, deliveries[:middle], whole)
         return first + await self._find_fault(conn, deliveries[middle:], whole)
 
-    async def _understand(
-        self, conn: AsyncConnection, deliveries: Sequence[Delivery], batch: _Batch
-    ) -> list[Outcome]:
-        addressed: list[Addressed | Refusal] = []
-        for delivery in deliveries:
-            try:
-                addressed.append(_address(delivery))
-            except Exception as error:  # noqa: BLE001 - see `_refusal`
-                addressed.append(_refusal(error))
-        missing = self._registry.missing([each.name for each in addressed if isinstance(each, Addressed)])
-        if missing:
-            await self._registry.learn(conn, missing)
-        outcomes: list[Outcome] = []
-        for delivery, each in zip(deliveries, addressed, strict=True):
-            why = each if isinstance(each, Refusal) else self._hear(each, delivery, batch)
-            if why is not None:
-                batch.refuse(delivery, why)
-            outcomes.append(why)
-        return outcomes
-
-    def _hear(self, message: Addressed, delivery: Delivery, batch: _Batch) -> Outcome:
-        try:
-            batch.add(understand(message, self._registry.find(message.name), self._window), delivery)
-        except Exception as error:  # noqa: BLE001 - see `_refusal`
-            return _refusal(error)
-        return None
-
-    async def _write(self, conn: AsyncConnection, batch: _Batch, now: datetime) -> None:
+    async def _write(
+        self, conn: AsyncConnection, batch: Batch, locking: Locking, now: datetime, last: AsyncExitStack
+    ) -> None:
         if batch.heard:
-            await self._write_telemetry(conn, batch.heard)
-            changes = await hear(conn, batch.heard, self._book)
-            if changes:
+            found = await self._step(conn, batch.heard, locking)
+            if found.findings:
+                changes = await keep(conn, found)
                 batch.told = await mark(conn, changes, list(zip(batch.heard, batch.sources, strict=True)))
                 await follow(conn, changes, now)
-            for community_id, device_ids in _devices(batch.heard):
-                await notify(conn, "reading", device_ids, community_id)
+        await self._answer(conn, batch, now)
+        await last.enter_async_context(conn.pipeline())
+        if batch.heard and not found.findings:
+            await keep(conn, found)
+        for community_id, device_ids in _devices(batch.heard):
+            await notify(conn, "reading", device_ids, community_id)
+
+    async def _step(self, conn: AsyncConnection, heard: Sequence[Heard], locking: Locking) -> Found:
+        """Step the rules while the database stores the readings: neither needs the other."""
+        writing = asyncio.create_task(self._write_telemetry(conn, heard))
+        try:
+            await asyncio.sleep(0)  # the statement goes out before we are busy
+            found = await step_all(locking, self._book)
+        except BaseException:
+            writing.cancel()
+            await asyncio.wait([writing])
+            raise
+        await writing
+        return found
+
+    async def _answer(self, conn: AsyncConnection, batch: Batch, now: datetime) -> None:
         answers: list[OutboxMessage] = [await kiosk.pay(conn, payment, now) for payment in batch.payments]
         answers += [await kiosk.answer(conn, ask, now) for ask in batch.asks]
         if answers:
@@ -322,22 +288,6 @@ class Ingest:
     async def _keep(self, conn: AsyncConnection, letters: list[DeadLetter]) -> None:
         ids = await store.keep_letters(conn, one_each(letters))
         await notify(conn, "deadletter", ids)
-
-
-def _address(delivery: Delivery) -> Addressed:
-    return address(delivery.topic, delivery.payload, delivery.received_at, retained=delivery.retained)
-
-
-def _refusal(error: Exception) -> Refusal:
-    """Say why a message cannot be read.
-
-    What our own mistake cannot read would come again for ever and keep everybody else's messages waiting:
-    it is kept like any other refused message, and the mistake is told to whoever reads the log.
-    """
-    if isinstance(error, Refused):
-        return Refusal(error.reason, error.detail)
-    log.error("a message could not be read; it waits as a dead letter", exc_info=error)
-    return Refusal("our_fault", f"{type(error).__name__}: {shown(str(error))}")
 
 
 def _fault(error: Exception) -> Refusal:

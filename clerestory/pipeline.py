@@ -11,7 +11,8 @@ from datetime import timedelta
 from time import monotonic
 from typing import Protocol
 
-from clerestory.ingest import Ingest, Outcome, is_worth_another_try
+from clerestory.batch import Outcome
+from clerestory.ingest import Ingest, is_worth_another_try
 from clerestory.site import Site
 from clerestory.steps import first_of
 from config.profiles import load_profiles
@@ -98,9 +99,12 @@ async def run_gateway(site: Site, stop: asyncio.Event) -> None:
         return
     with client_id(site.settings.data_dir, site.settings.gateway_id) as name:
         tally = Tally()
-        async with Session(site.mqtt_url, name, site.clock, share=share, tally=tally) as session:
+        ingest = make_ingest(site, tally)
+        async with Session(
+            site.mqtt_url, name, site.clock, share=share, tally=tally, foresight=ingest.foresight
+        ) as session:
             site.watch.session, site.watch.gateway_id = session, name
-            working = asyncio.create_task(Pipeline(session, make_ingest(site, tally), tally=tally).run())
+            working = asyncio.create_task(Pipeline(session, ingest, tally=tally).run())
             stopping = asyncio.create_task(_finish(stop, session, working))
             try:
                 await working

@@ -4,11 +4,14 @@ from datetime import datetime
 
 import msgspec
 
+from gateway.intake import Read
+
 
 class Delivery(msgspec.Struct, frozen=True, gc=False):
     """Bytes on a topic. `mid` and `epoch` say which message of which connection to acknowledge.
 
-    `retained`: the broker repeats what was said before we subscribed, at whatever time that was.
+    `retained`: the broker repeats what was said before we subscribed, at whatever time that was. `read`: what
+    it says as far as the registry was known when it arrived, or None where it is not read yet.
     """
 
     topic: str
@@ -18,6 +21,7 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     qos: int = 0
     epoch: int = 0
     retained: bool = False
+    read: Read | None = None
 
 
 def readable_topic(raw: bytes) -> str:

@@ -9,7 +9,7 @@ from gateway.envelopes import kiosk, lorawan, native
 from gateway.envelopes.lorawan import Uplink
 from gateway.kiosk import KioskAsk, KioskPayment
 from gateway.known import Known, Window
-from gateway.refusals import Refused, shown
+from gateway.refusals import Refusal, Refused, shown
 from gateway.registry import Name
 from gateway.signals import Heard
 from gateway.topics import Kind, route
@@ -17,6 +17,13 @@ from gateway.topics import Kind, route
 _STATUS = {b"online": True, b"offline": False}
 
 Said = Heard | KioskPayment | KioskAsk
+
+
+class Read(msgspec.Struct, frozen=True, gc=False):
+    """What a message says, or why it is refused, by the registry of this version."""
+
+    version: int
+    said: Said | Refusal
 
 
 class Addressed(msgspec.Struct, frozen=True, gc=False):

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
@@ -51,7 +51,8 @@ class Link:
         client_id: str,
         *,
         clean_session: bool,
-        on_message: Callable[[Publish], None] | None = None,
+        on_messages: Callable[[list[Publish]], None] | None = None,
+        room: Callable[[], int] = lambda: PACKETS_A_TURN,
         on_published: Callable[[int], None] | None = None,
         on_lost: Callable[[], None] | None = None,
     ) -> None:
@@ -77,7 +78,8 @@ class Link:
         self._client.on_subscribe = self._on_subscribe
         if on_published is not None:
             self._client.on_publish = lambda _client, _data, mid, _reason, _properties: on_published(mid)
-        self._on_message = on_message
+        self._on_messages = on_messages
+        self._room = room
         self._on_lost = on_lost
         self._socket: ReadAheadSocket | None = None
         self._answer: asyncio.Future[None] | None = None
@@ -148,10 +150,10 @@ class Link:
             raise LinkFailed(f"message for {topic} was not sent: {sent.rc.name}")
         return sent.mid
 
-    def acknowledge(self, mid: int) -> None:
-        """Send one PUBACK. Call `flush` after one or many."""
+    def acknowledge(self, mids: Iterable[int]) -> None:
+        """Send a PUBACK for each. Call `flush` after one or many."""
         if self._socket is not None:
-            self._socket.send(PUBACK + mid.to_bytes(2, "big"))
+            self._socket.send(b"".join([PUBACK + mid.to_bytes(2, "big") for mid in mids]))
 
     def flush(self) -> None:
         """Send what was collected."""
@@ -218,27 +220,33 @@ class Link:
         reading = self._socket
         if reading is None or self._paused:
             return
-        messages = 0
-        try:
-            for _ in range(PACKETS_A_TURN):
-                kind = reading.next_packet()
-                if kind is None:
-                    break
-                if kind == PUBLISH:
-                    message = reading.take_publish()
-                    if message is not None and self._on_message is not None:
-                        messages += 1
-                        self._on_message(message)
-                else:
-                    self._client.loop_read()
-                if self._socket is not reading or self._paused:
-                    break
+        left = PACKETS_A_TURN
+        while left > 0:
+            kind = reading.next_packet()
+            if kind is None:
+                break
+            taken = 1
+            if kind == PUBLISH:
+                taken = self._take_messages(reading, min(left, max(1, self._room())))
             else:
-                # Others get their turn; what was read ahead makes no socket readable, so come back.
-                asyncio.get_running_loop().call_soon(self._drain)
-        finally:
-            self.messages += messages
+                self._client.loop_read()
+            left -= taken
+            if self._socket is not reading or self._paused:
+                break
+        else:
+            # Others get their turn; what was read ahead makes no socket readable, so come back.
+            asyncio.get_running_loop().call_soon(self._drain)
         self.flush()
+
+    def _take_messages(self, reading: ReadAheadSocket, most: int) -> int:
+        messages = reading.take_publishes(most)
+        if not messages:
+            odd = reading.take_publish()
+            messages = [] if odd is None else [odd]
+        if messages and self._on_messages is not None:
+            self.messages += len(messages)
+            self._on_messages(messages)
+        return len(messages) or 1
 
     def _tick(self) -> None:
         if self._socket is None:

@@ -13,6 +13,8 @@ from typing import NamedTuple, Protocol
 READ_AHEAD = 256 * 1024
 PUBLISH = 3
 LONGEST_LENGTH = 4  # bytes in which a packet says how long it is
+ORDINARY = 0x32  # PUBLISH with QoS 1; the bits for "again" and "retained" may be set
+LARGEST_ORDINARY = 0x3FFF  # what two bytes can say; a third would have made the second larger
 NOT_NOW = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
 
 
@@ -41,7 +43,7 @@ class ReadAheadSocket:
 
     def __init__(self, raw: RawSocket) -> None:
         self._raw = raw
-        self._in = bytearray()
+        self._in = b""
         self._at = 0
         self._out = bytearray()
         self._ended = False
@@ -65,10 +67,31 @@ class ReadAheadSocket:
             if not chunk:
                 self.abort()
                 return 0
-            del self._in[: self._at]
+            self._in = self._in[self._at :] + chunk
             self._at = 0
-            self._in += chunk
             self.heard_at = time.monotonic()
+
+    def take_publishes(self, most: int) -> list[Publish]:
+        """Take those messages that are at hand, whole and ordinary, until something else comes.
+
+        Ordinary is QoS 1 and under 16 KiB: nearly all that a gateway receives. For all else, and for what is
+        malformed, `take_publish` is there.
+        """
+        data, at, here = self._in, self._at, len(self._in)
+        found: list[Publish] = []
+        while len(found) < most and at + 5 <= here and data[at] & 0xF6 == ORDINARY:
+            start, length = at + 2, data[at + 1]
+            if length & 0x80:
+                start, length = at + 3, length & 0x7F | data[at + 2] << 7
+            end, topic_end = start + length, start + 2 + (data[start] << 8 | data[start + 1])
+            if length > LARGEST_ORDINARY or end > here or topic_end + 2 > end:
+                break
+            mid = data[topic_end] << 8 | data[topic_end + 1]
+            topic, payload = data[start + 2 : topic_end], data[topic_end + 2 : end]
+            found.append(Publish(topic, payload, mid, 1, bool(data[at] & 1)))
+            at = end
+        self._at = at
+        return found
 
     def take_publish(self) -> Publish | None:
         """Take the message that `next_packet` announced; None where it is malformed: that ends the stream."""
@@ -85,7 +108,7 @@ class ReadAheadSocket:
             return None
         mid = data[topic_end] << 8 | data[topic_end + 1] if qos else 0
         self._at = end
-        return Publish(bytes(data[at + 2 : topic_end]), bytes(data[start:end]), mid, qos, bool(flags & 1))
+        return Publish(data[at + 2 : topic_end], data[start:end], mid, qos, bool(flags & 1))
 
     def _packet_end(self) -> int | None:
         """Say where the packet at hand ends, once enough of it is there to tell."""
@@ -103,7 +126,7 @@ class ReadAheadSocket:
 
     def recv(self, length: int) -> bytes:
         """Give paho what was read ahead."""
-        data = bytes(self._in[self._at : self._at + length])
+        data = self._in[self._at : self._at + length]
         self._at += len(data)
         if not data and not self._ended:
             raise BlockingIOError
@@ -126,7 +149,7 @@ class ReadAheadSocket:
 
     def abort(self) -> None:
         """End the stream here: nothing of it is read any more."""
-        self._in.clear()
+        self._in = b""
         self._at = 0
         self._ended = True
 

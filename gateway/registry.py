@@ -33,13 +33,25 @@ class Registry:
 
     async def refresh(self, conn: AsyncConnection) -> None:
         """Forget everything if the registry changed; call at the start of each transaction."""
-        version = await store.registry_version(conn)
+        self.settle(await store.registry_version(conn))
+
+    def settle(self, version: int) -> None:
+        """The same, for a version that was asked for."""
         if version != self._version:
             self._known.clear()
             self._strangers.clear()
             self._version = version
         if len(self._strangers) > MOST_STRANGERS:
             self._strangers.clear()
+
+    @property
+    def version(self) -> int:
+        """Which version of the registry everything remembered belongs to."""
+        return self._version
+
+    def recall(self, name: Name) -> Known | Refusal | None:
+        """Give a device that was looked up before; None for one that was not, or is not there."""
+        return self._known.get(name)
 
     @property
     def remembers(self) -> int:

@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,7 @@ from config.clock import Clock
 from config.tasks import end
 from gateway.deadletters import KEPT_PAYLOAD
 from gateway.delivery import Delivery, readable_topic
+from gateway.foresight import Foresight
 from gateway.link import Link, LinkFailed
 from gateway.readahead import Publish
 from gateway.tally import Balance, Drop, Tally
@@ -50,10 +52,12 @@ class Session:
         share: str | None = None,
         bounds: Bounds | None = None,
         tally: Tally | None = None,
+        foresight: Foresight | None = None,
     ) -> None:
         prefix = f"$share/{share}/" if share else ""
         self._topics = [prefix + topic for topic in SUBSCRIPTIONS]
         self._clock = clock
+        self._foresight = foresight
         self._bounds = bounds or Bounds()
         self.tally = tally or Tally()
         self.connections = 0
@@ -63,7 +67,7 @@ class Session:
         self._full = False
         self._something = asyncio.Event()
         self._finishing = False
-        self._link = Link(url, client_id, clean_session=False, on_message=self._on_message)
+        self._link = Link(url, client_id, clean_session=False, on_messages=self._on_messages, room=self._room)
         self._keeper: asyncio.Task[None] | None = None
         self.connected = asyncio.Event()
 
@@ -127,12 +131,10 @@ class Session:
 
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
         """Tell the broker that these are ours now; only those of the connection that still stands."""
-        told = 0
-        for delivery in deliveries:
-            if delivery.epoch == self._epoch and delivery.qos:
-                self._link.acknowledge(delivery.mid)
-                told += 1
-        self.tally.acknowledged += told
+        epoch = self._epoch
+        told = [delivery.mid for delivery in deliveries if delivery.epoch == epoch and delivery.qos]
+        self._link.acknowledge(told)
+        self.tally.acknowledged += len(told)
         self._link.flush()
 
     def _more_than(self, *, share: float) -> bool:
@@ -140,25 +142,26 @@ class Session:
             len(self._queue) >= self._bounds.messages * share or self._octets >= self._bounds.octets * share
         )
 
-    def _on_message(self, message: Publish) -> None:
-        delivery = Delivery(
-            readable_topic(message.topic),
-            message.payload[:KEPT_PAYLOAD],
-            self._clock.now(),
-            message.mid,
-            message.qos,
-            self._epoch,
-            message.retained,
-        )
+    def _room(self) -> int:
+        return self._bounds.messages - len(self._queue)
+
+    def _on_messages(self, messages: list[Publish]) -> None:
+        now = self._clock.now()
+        deliveries = [self._delivery(message, now) for message in messages]
         if self._finishing:
-            self.tally.drop([delivery], "stopping")  # not acknowledged, so it comes again
+            self.tally.drop(deliveries, "stopping")  # not acknowledged, so they come again
             return
-        self._queue.append(delivery)
-        self._octets += len(delivery.payload)
+        self._queue += deliveries
+        self._octets += sum([len(delivery.payload) for delivery in deliveries])
         self._something.set()
         if self._more_than(share=1.0):
             self._full = True
             self._link.pause()
+
+    def _delivery(self, message: Publish, now: datetime) -> Delivery:
+        topic, payload = readable_topic(message.topic), message.payload[:KEPT_PAYLOAD]
+        read = None if self._foresight is None else self._foresight(topic, payload, now, message.retained)
+        return Delivery(topic, payload, now, message.mid, message.qos, self._epoch, message.retained, read)
 
     async def _keep_connected(self) -> None:
         pause = FIRST_PAUSE

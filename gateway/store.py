@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import class_row, scalar_row
 
 from gateway.refusals import REASONS, Reason
@@ -70,9 +70,12 @@ class Waiting:
 
 async def registry_version(conn: AsyncConnection) -> int:
     """Give a number that changes with every change of communities, assets and devices."""
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute("SELECT version FROM registry_version")
-        return int(await cursor.fetchone() or 0)
+    return int(await (await ask_registry_version(conn)).fetchone() or 0)
+
+
+async def ask_registry_version(conn: AsyncConnection) -> AsyncCursor[int]:
+    """The same, to be fetched later: in a pipeline nothing has been waited for yet."""
+    return await conn.cursor(row_factory=scalar_row).execute("SELECT version FROM registry_version")
 
 
 async def check_promises(conn: AsyncConnection) -> None:

@@ -5,10 +5,12 @@ they take turns, and many rows are locked in the order of their keys, so they ne
 ring.
 """
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 
 from gateway.signals import Device, Heard
 from rules import store
@@ -25,18 +27,44 @@ from rules.state import DeviceState, encode_state, load_state
 from rules.store import Save, StateRow
 from storage.notify import notify
 
+DEVICES_A_TURN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Locking:
+    """The devices of some messages, whose memories are being locked, and what was heard of each."""
+
+    heard: dict[Key, list[Heard]]
+    asked: AsyncCursor[StateRow] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stepping some devices came to, to be stored."""
+
+    saves: Sequence[Save]
+    findings: Sequence[Finding]
+
 
 async def hear(conn: AsyncConnection, heard: Sequence[Heard], book: RuleBook) -> list[AlarmChange]:
     """Step the rules of every device heard, store what they remember, raise and clear alarms."""
+    return await keep(conn, await step_all(await lock(conn, heard), book))
+
+
+async def lock(conn: AsyncConnection, heard: Sequence[Heard]) -> Locking:
+    """Ask for the memories of every device heard; in a pipeline this waits for nothing."""
     by_device: dict[Key, list[Heard]] = {}
     for each in heard:
         by_device.setdefault(each.device.key, []).append(each)
-    if not by_device:
-        return []
+    return Locking(by_device, await store.lock_states(conn, sorted(by_device)) if by_device else None)
+
+
+async def step_all(locking: Locking, book: RuleBook) -> Found:
+    """Step the rules of every device heard. Stores nothing, and lets others have their turn meanwhile."""
     saves: list[Save] = []
     findings: list[Finding] = []
-    for row in await _lock(conn, sorted(by_device)):
-        said = by_device[row.key]
+    for count, row in enumerate(await _locked(locking), 1):
+        said = locking.heard[row.key]
         device = said[-1].device
         rules, facts = rules_for(device, book), facts_of(device, book)
         given = [each for message in said for each in inputs(message, rules)]
@@ -44,9 +72,16 @@ async def hear(conn: AsyncConnection, heard: Sequence[Heard], book: RuleBook) ->
         after = _step_all(device, rules, before, given, facts, findings)
         if after is not before:
             saves.append(_save(row.key, after, _never_later(row.next_due, rules, after, facts)))
-    if saves:
-        await store.save_states(conn, saves)
-    return await _settle(conn, findings)
+        if not count % DEVICES_A_TURN:
+            await asyncio.sleep(0)
+    return Found(saves, findings)
+
+
+async def keep(conn: AsyncConnection, found: Found) -> list[AlarmChange]:
+    """Store what the devices remember, raise and clear alarms."""
+    if found.saves:
+        await store.save_states(conn, found.saves)
+    return await _settle(conn, found.findings)
 
 
 async def wake(conn: AsyncConnection, now: datetime, book: RuleBook, limit: int = 500) -> list[AlarmChange]:
@@ -82,12 +117,15 @@ async def end_retired_rules(conn: AsyncConnection, book: RuleBook, now: datetime
     return len(ended)
 
 
-async def _lock(conn: AsyncConnection, keys: Sequence[Key]) -> list[StateRow]:
-    found = await store.lock_states(conn, keys)
-    if len(found) == len(keys):
+async def _locked(locking: Locking) -> list[StateRow]:
+    if locking.asked is None:
+        return []
+    found = await locking.asked.fetchall()
+    if len(found) == len(locking.heard):
         return found
-    await store.make_states(conn, sorted(set(keys) - {row.key for row in found}))
-    return await store.lock_states(conn, keys)
+    conn, keys = locking.asked.connection, sorted(locking.heard)
+    await store.make_states(conn, sorted(locking.heard.keys() - {row.key for row in found}))
+    return await (await store.lock_states(conn, keys)).fetchall()
 
 
 def _step_all(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import args_row, class_row
 from psycopg.types.json import Jsonb
 
@@ -73,22 +73,24 @@ class Save(NamedTuple):
     next_due: int | None
 
 
-async def lock_states(conn: AsyncConnection, keys: Sequence[Key]) -> list[StateRow]:
-    """Lock the memories of some devices, in the order of their keys whoever else does the same."""
-    async with conn.cursor(row_factory=args_row(StateRow), binary=True) as cursor:
-        # As bytea: the driver then gives the bytes as they are, and nothing is decoded twice.
-        await cursor.execute(
-            """
-            SELECT s.community_id, s.device_id, convert_to(s.state::text, 'UTF8') AS state, s.next_due
-            FROM device_state s
-            JOIN unnest(%(communities)b::int[], %(devices)b::int[]) AS k (community_id, device_id)
-              ON s.community_id = k.community_id AND s.device_id = k.device_id
-            ORDER BY s.community_id, s.device_id
-            FOR UPDATE OF s
-            """,
-            _columns(keys),
-        )
-        return await cursor.fetchall()
+async def lock_states(conn: AsyncConnection, keys: Sequence[Key]) -> AsyncCursor[StateRow]:
+    """Lock the memories of some devices, in the order of their keys whoever else does the same.
+
+    Gives them when asked for: in a pipeline nothing has been waited for yet.
+    """
+    cursor = conn.cursor(row_factory=args_row(StateRow), binary=True)
+    # As bytea: the driver then gives the bytes as they are, and nothing is decoded twice.
+    return await cursor.execute(
+        """
+        SELECT s.community_id, s.device_id, convert_to(s.state::text, 'UTF8') AS state, s.next_due
+        FROM device_state s
+        JOIN unnest(%(communities)b::int[], %(devices)b::int[]) AS k (community_id, device_id)
+          ON s.community_id = k.community_id AND s.device_id = k.device_id
+        ORDER BY s.community_id, s.device_id
+        FOR UPDATE OF s
+        """,
+        _columns(keys),
+    )
 
 
 async def make_states(conn: AsyncConnection, keys: Sequence[Key]) -> None:

@@ -38,9 +38,14 @@ async def notify(
     conn: AsyncConnection, what: Topic, ids: Sequence[int], community_id: int | None = None
 ) -> None:
     """Tell all listeners, if and when the caller's transaction commits."""
-    for start in range(0, max(len(ids), 1), IDS_IN_A_WORD):
-        word = msgspec.json.encode((what, community_id, list(ids[start : start + IDS_IN_A_WORD]))).decode()
-        await conn.execute("SELECT pg_notify(%(channel)s, %(word)s)", {"channel": CHANNEL, "word": word})
+    words = [
+        msgspec.json.encode((what, community_id, list(ids[start : start + IDS_IN_A_WORD]))).decode()
+        for start in range(0, max(len(ids), 1), IDS_IN_A_WORD)
+    ]
+    await conn.execute(
+        "SELECT pg_notify(%(channel)s, word) FROM unnest(%(words)s::text[]) AS word",
+        {"channel": CHANNEL, "words": words},
+    )
 
 
 async def listen(url: str) -> AsyncGenerator[Change, None]:

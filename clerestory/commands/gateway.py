@@ -6,9 +6,10 @@ import sys
 import click
 import uvloop
 
+from clerestory.batch import Outcome
 from clerestory.door import try_metrics
 from clerestory.failures import say_failures
-from clerestory.ingest import Ingest, Outcome, TakenBefore, UnknownLetter
+from clerestory.ingest import Ingest, TakenBefore, UnknownLetter
 from clerestory.logs import begin_logging
 from clerestory.pipeline import make_ingest, run_gateway
 from clerestory.seeing.listener import seen

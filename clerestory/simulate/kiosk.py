@@ -44,7 +44,7 @@ class SimulatedKiosk:
             url,
             f"kiosk-{identity.community}-{identity.code}-{uuid4().hex[:8]}",
             clean_session=True,
-            on_message=self._heard,
+            on_messages=self._heard,
         )
 
     @classmethod
@@ -105,12 +105,13 @@ class SimulatedKiosk:
         finally:
             del self._waiting[about]
 
-    def _heard(self, message: Publish) -> None:
-        said: Answer = json.loads(message.payload)
-        about = said.get("request_id") or said.get("transaction_id")
-        if about in self._waiting:
-            self._waiting[about].put_nowait(said)
-        self._link.acknowledge(message.mid)
+    def _heard(self, messages: list[Publish]) -> None:
+        for message in messages:
+            said: Answer = json.loads(message.payload)
+            about = said.get("request_id") or said.get("transaction_id")
+            if about in self._waiting:
+                self._waiting[about].put_nowait(said)
+        self._link.acknowledge(message.mid for message in messages)
         self._link.flush()
 
     def _topic(self, kind: str) -> str:

@@ -154,7 +154,7 @@ async def running_gateway(
     largest_batch: int = 2000,
 ) -> AsyncIterator[Session]:
     """A gateway that works until the block ends, then finishes its batch in hand."""
-    async with Session(url, name, clock, share=share, bounds=bounds) as session:
+    async with Session(url, name, clock, share=share, bounds=bounds, foresight=ingest.foresight) as session:
         working = asyncio.create_task(
             Pipeline(session, ingest, largest_batch=largest_batch, tally=session.tally).run()
         )

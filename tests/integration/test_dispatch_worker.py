@@ -17,6 +17,7 @@ from clerestory.worker import run_worker
 from config.settings import Settings
 from dispatch import moves
 from gateway.link import Link
+from gateway.readahead import Publish
 from gateway.signals import Device, Heard, Reading
 from rules.apply import hear
 from rules.book import load_rulebook
@@ -78,11 +79,16 @@ async def test_an_order_reaches_the_technician_within_a_second_of_commit(
 ) -> None:
     await add_technician(conn, world, "li")
     heard: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+
+    def hear(messages: list[Publish]) -> None:
+        for message in messages:
+            heard.put_nowait(json.loads(message.payload))
+
     phone = Link(
         broker.url,
         "phone-li",
         clean_session=True,
-        on_message=lambda message: heard.put_nowait(json.loads(message.payload)),
+        on_messages=hear,
     )
     await phone.open()
     try:

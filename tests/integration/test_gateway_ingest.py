@@ -10,7 +10,8 @@ from psycopg import AsyncConnection, DataError, InterfaceError, errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from billing.kiosk import PaymentTakenMeanwhile
-from clerestory.ingest import Ingest, Outcome, UnknownLetter, is_worth_another_try
+from clerestory.batch import Outcome
+from clerestory.ingest import Ingest, UnknownLetter, is_worth_another_try
 from config.profiles import load_profiles
 from gateway import store
 from gateway.delivery import Delivery

@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
-from clerestory.ingest import Ingest, Outcome
+from clerestory.batch import Outcome
+from clerestory.ingest import Ingest
 from clerestory.seeing.exposition import Exposition
 from clerestory.seeing.watch import Watch
 from gateway.delivery import Delivery
