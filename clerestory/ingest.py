@@ -165,7 +165,7 @@ class Ingest:
             return []
         now = self._clock.now()
         again = [Delivery(each.topic, each.payload, now, retained=True) for each in letters]  # as in `retry`
-        outcomes = await self._find_fault(conn, again, _Batch())
+        outcomes = await self._find_fault(conn, again, Batch())
         taken = [each.id for each, outcome in zip(letters, outcomes, strict=True) if outcome is None]
         for letter_id in taken:
             await store.resolve_letter(conn, letter_id, now)

@@ -37,11 +37,11 @@ async def check_sharing(url: str, seconds: float = PROBE_SECONDS) -> None:
     topic = f"{PROBE}/{name}"
     arrived = asyncio.Event()
 
-    def heard(message: Publish) -> None:
-        link.acknowledge(message.mid)
+    def heard(messages: list[Publish]) -> None:
+        link.acknowledge(message.mid for message in messages)
         arrived.set()
 
-    link = Link(url, f"clerestory-probe-{name[:12]}", clean_session=True, on_message=heard)
+    link = Link(url, f"clerestory-probe-{name[:12]}", clean_session=True, on_messages=heard)
     await link.open()
     try:
         try:

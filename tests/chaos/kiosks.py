@@ -20,7 +20,7 @@ class Kiosk:
     def __init__(self, url: str, code: str, payments: Sequence[Payment]) -> None:
         self._payments = [each for each in payments if each.kiosk == code]
         self._topic = f"clerestory/{COMMUNITY}/{code}/receipt"
-        self._link = Link(url, f"chaos-{code}", clean_session=True, on_message=self._heard)
+        self._link = Link(url, f"chaos-{code}", clean_session=True, on_messages=self._heard)
         self._news = asyncio.Event()
         self.receipts: dict[Key, list[str]] = defaultdict(list)
         self.sent = 0
@@ -52,10 +52,11 @@ class Kiosk:
         except TimeoutError:
             return
 
-    def _heard(self, message: Publish) -> None:
-        text = message.payload.decode()
-        said = json.loads(text)
-        self.receipts[said["transaction_id"], said["reason"] or said["status"]].append(text)
-        self._link.acknowledge(message.mid)
+    def _heard(self, messages: list[Publish]) -> None:
+        for message in messages:
+            text = message.payload.decode()
+            said = json.loads(text)
+            self.receipts[said["transaction_id"], said["reason"] or said["status"]].append(text)
+        self._link.acknowledge(message.mid for message in messages)
         self._link.flush()
         self._news.set()
