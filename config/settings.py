@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     rules_dir: Path | None = Field(
         default=None, description="a folder of your own rule files (*.yaml), beside the shipped rules"
     )
+    profiles_dir: Path | None = Field(
+        default=None, description="a folder of your own device profiles (*.yaml), beside the shipped ones"
+    )
     retention_days: int = Field(
         default=400, ge=31, le=36_500, description="days that readings and events are kept"
     )
@@ -119,7 +122,7 @@ class Settings(BaseSettings):
     def _data_dir(cls, value: Path) -> Path:
         return Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 - resolve() would follow links, too
 
-    @field_validator("rules_dir")
+    @field_validator("rules_dir", "profiles_dir")
     @classmethod
     def _rules_dir(cls, value: Path | None) -> Path | None:
         if value is not None and not value.expanduser().is_dir():

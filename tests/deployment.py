@@ -56,3 +56,13 @@ def labels_of(expression: str) -> set[tuple[str, str]]:
         for label in listed.split(","):
             found |= {(name, label.strip()) for name in metric_names(expression)}
     return {(name, label) for name, label in found if label not in GIVEN_BY_PROMETHEUS}
+
+
+def settings_named(text: str) -> set[str]:
+    """Every variable with our prefix that a file names, without the prefix, as settings call it."""
+    return {name.lower() for name in re.findall(r"\bCLERESTORY_([A-Z_]+)\b", text)}
+
+
+def variables_needed(text: str) -> set[str]:
+    """Every ${NAME…} of a compose file."""
+    return set(re.findall(r"(?<!\$)\$\{([A-Z_]+)[:}?-]", text))
