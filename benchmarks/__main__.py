@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("ingest", "latency", "bills", "replay")
+BENCHMARKS = ("ingest", "latency", "bills", "replay", "forecast", "parts")
 
 
 def main() -> None:

@@ -34,6 +34,8 @@ class Cycle:
 
 def read_cycles(file: Path = RECORDED) -> list[Cycle]:
     """All cycles by their end; two collections within a minute are one."""
+    if not file.exists():
+        raise SystemExit(f"the recorded collections are not there: {file}")
     sites: defaultdict[str, list[Collection]] = defaultdict(list)
     for visit in sorted(read_collections(file), key=lambda each: each.at):
         before = sites[visit.site]

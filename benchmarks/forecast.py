@@ -1,4 +1,4 @@
-"""How well it is known when a bin will be full: `python -m benchmarks.forecast [--quick] [--json]`.
+"""How well it is known when a bin will be full: `python -m benchmarks.forecast [--plans 3] [--json]`.
 
 Walks forward through recorded collections (334 bins, six weeks), never looking ahead: whenever a bin was
 emptied, each way to forecast says when it will reach 80 %, knowing the collections before that moment alone.
@@ -6,24 +6,28 @@ Judged where the bin did reach 80 %; the first three weeks are for learning what
 figures are of the weeks after them. Then the same bins are visited by forecast, as often as they really were.
 """
 
-import argparse
-import json
 import math
 import random
 import statistics
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from benchmarks.cycles import FULL, RECORDED, Cycle, read_cycles
+from benchmarks.cycles import FULL, Cycle, read_cycles
 from benchmarks.forecasters import FORECASTERS, Forecaster
-from benchmarks.machine import machine, table
+from benchmarks.machine import machine
+from benchmarks.report import Benchmark, Figures, Option
 from benchmarks.rounds import Plan, at_as_many_visits, blind, paths, recorded, watched
 
 LEARNING_HOURS = 21 * 24.0
 RESAMPLES = 1000
 OURS = "typical_rate"
+PLANS: dict[str, Plan] = {
+    "by its past": blind,
+    "by level, 24 h ahead": watched(24.0),
+    "by level, 12 h ahead": watched(12.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +89,14 @@ def _gain(sums: list[tuple[float, float]]) -> float:
     return 100 * (1 - sum(mine for mine, _ in sums) / sum(other for _, other in sums))
 
 
-def run(file: Path = RECORDED, *, quick: bool = False) -> dict[str, Any]:
-    """Forecast and visit; `quick` leaves out the plans that watch levels."""
-    cycles = read_cycles(file)
+async def run(asked: Mapping[str, Any]) -> Figures:
+    """Forecast, and visit by as many of the plans as asked for."""
+    return figures(read_cycles(), int(asked["plans"]))
+
+
+def figures(cycles: list[Cycle], plans: int) -> Figures:
+    """All of it, for any recording."""
     walks = {name: judged(walk(cycles, make())) for name, make in FORECASTERS.items()}
-    plans: dict[str, Plan] = {"by its past": blind}
-    if not quick:
-        plans |= {f"by level, {hours} h ahead": watched(hours) for hours in (24.0, 12.0)}
     bins, really = paths(cycles), recorded(cycles)
     return {
         "benchmark": "forecast",
@@ -105,27 +110,15 @@ def run(file: Path = RECORDED, *, quick: bool = False) -> dict[str, Any]:
                 name: at_as_many_visits(bins, decide, make, really.visits).shares()
                 for name, make in FORECASTERS.items()
             }
-            for plan, decide in plans.items()
+            for plan, decide in list(PLANS.items())[:plans]
         },
         "machine": machine(),
     }
 
 
-def main() -> None:
-    """Print the figures as a table, or as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="leave out the plans that watch levels")
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    if not RECORDED.exists():
-        parser.exit(1, f"the recorded collections are not there: {RECORDED}\n")
-    figures = run(quick=asked.quick)
-    print(json.dumps(figures) if asked.json else readable(figures))
-
-
-def readable(figures: dict[str, Any]) -> str:
-    """The figures for people."""
-    rows: list[tuple[str, object]] = [
+def rows(figures: Figures) -> list[tuple[str, object]]:
+    """The figures as people read them."""
+    errors = [
         (
             name.replace("_", " "),
             "{mean_error_hours:5.1f} h mean  {median_error_hours:5.1f} h median"
@@ -133,18 +126,25 @@ def readable(figures: dict[str, Any]) -> str:
         )
         for name, each in figures["errors"].items()
     ]
-    rows += [
+    gains = [
         (
             f"gain over {name.replace('_', ' ')}",
             f"{each['percent']} % ({each['from']} to {each['to']} %, 19 times in 20)",
         )
         for name, each in figures["gain_over"].items()
     ]
-    told = table(f"forecast: hours to 80 %, {figures['judged']} of {figures['cycles']} cycles judged", rows)
-    visits: list[tuple[str, object]] = [("as recorded", _words(figures["recorded"]))]
-    for plan, each in figures["visits"].items():
-        visits += [(f"{plan}: {name.replace('_', ' ')}", _words(shares)) for name, shares in each.items()]
-    return f"{told}\n{table('visits: late is 97 % or more, needless 61 % or less', visits)}"
+    visits = [
+        (f"visits {plan}: {name.replace('_', ' ')}", _words(shares))
+        for plan, each in figures["visits"].items()
+        for name, shares in each.items()
+    ]
+    return [
+        ("cycles judged", f"{figures['judged']} of {figures['cycles']}"),
+        *errors,
+        *gains,
+        ("visits as recorded", _words(figures["recorded"])),
+        *visits,
+    ]
 
 
 def _words(shares: dict[str, float]) -> str:
@@ -154,5 +154,13 @@ def _words(shares: dict[str, float]) -> str:
     )
 
 
+BENCHMARK = Benchmark(
+    __doc__,
+    "forecast: hours to 80 %; a visit is late at 97 % or more, needless at 61 % or less",
+    run,
+    rows,
+    {"plans": Option(3, 1, "how many ways to plan visits are tried")},
+)
+
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -51,8 +51,8 @@ class Parts:
         """CPU seconds of each until now; 0 for one that is gone."""
         return Cost(
             cpu_seconds([self.gateway]),
-            cpu_seconds(_family(self.database)),
-            cpu_seconds(_family(self.broker)),
+            cpu_seconds(family(self.database)),
+            cpu_seconds(family(self.broker)),
             cpu_seconds([self.load]),
         )
 
@@ -74,7 +74,8 @@ def rss_megabytes(pid: int) -> float:
     return float(psutil.Process(pid).memory_info().rss) / 1e6
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """A process and all that it started."""
     try:
         return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
     except psutil.NoSuchProcess:
