@@ -10,7 +10,7 @@ demo: $(VENV)/.ready  ## a running system with sample data, at a printed address
 	@$(BIN)/clerestory demo $(ARGS)
 
 test: $(VENV)/.ready-dev  ## all tests, on embedded PostgreSQL or CLERESTORY_TEST_DATABASE_URL
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.ready-dev  ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check
