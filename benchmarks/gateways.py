@@ -21,6 +21,7 @@ import uvloop
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from clerestory import collector
 from clerestory.ingest import Ingest
 from clerestory.pipeline import Pipeline
 from config.clock import SystemClock
@@ -99,6 +100,7 @@ async def _ours(database_url: str, mqtt_url: str, notes: Notes, ready: Event, st
         await stack.enter_async_context(session)
         working = asyncio.create_task(Pipeline(session, ingest, largest_batch=LARGEST_BATCH).run())
         await session.connected.wait()
+        collector.settle()
         ready.set()
         await asyncio.wait(
             {working, asyncio.ensure_future(asyncio.to_thread(stop.wait))},

@@ -11,6 +11,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Protocol
 
+from clerestory import collector
 from clerestory.batch import Outcome
 from clerestory.ingest import Ingest, is_worth_another_try
 from clerestory.site import Site
@@ -104,6 +105,7 @@ async def run_gateway(site: Site, stop: asyncio.Event) -> None:
             site.mqtt_url, name, site.clock, share=share, tally=tally, foresight=ingest.foresight
         ) as session:
             site.watch.session, site.watch.gateway_id = session, name
+            collector.settle()
             working = asyncio.create_task(Pipeline(session, ingest, tally=tally).run())
             stopping = asyncio.create_task(_finish(stop, session, working))
             try:

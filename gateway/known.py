@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import inf, isfinite
 
+import msgspec
+
 from config.profiles import Profile
 from config.vocabulary import Signal, load_vocabulary
 from gateway.refusals import Refused, shown
@@ -38,8 +40,7 @@ def ear_for(asset_class: str) -> Ear:
     return Ear(signals, ranges, frozenset(vocabulary.events_on(asset_class)))
 
 
-@dataclass(frozen=True, slots=True)
-class FillSpan:
+class FillSpan(msgspec.Struct, frozen=True, gc=False):
     """The distances a bin's sensor measures when the bin is empty and when it is full."""
 
     empty_mm: float
@@ -50,8 +51,7 @@ class FillSpan:
         return round(100 * min(1.0, max(0.0, share)), 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, gc=False):
     """A registered device with what is needed to understand it."""
 
     device: Device

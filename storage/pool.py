@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, always in UTC."""
 
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -39,6 +40,17 @@ def where(url: str) -> str:
     return f"database {known.get('dbname') or ''} on {host}, port {port}"
 
 
+async def _check(conn: AsyncConnection) -> None:
+    """Ask the server only where something has come on an idle connection: its end, or a last word.
+
+    What ends a server or a connection to it is heard on the socket; asking every time is a round trip.
+    """
+    said = select.poll()
+    said.register(conn.fileno(), select.POLLIN)
+    if said.poll(0):
+        await AsyncConnectionPool.check_connection(conn)
+
+
 @asynccontextmanager
 async def open_pool(url: str, *, max_size: int = 8) -> AsyncIterator[AsyncConnectionPool]:
     """Open a pool; raises `DatabaseUnreachable` at once where nobody answers.
@@ -57,7 +69,7 @@ async def open_pool(url: str, *, max_size: int = 8) -> AsyncIterator[AsyncConnec
         max_size=max_size,
         open=False,
         # After a restart of the database the first user must not find a dead connection.
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
         # Its pauses double up to this; whoever still wants a connection then starts afresh. The pool's own
         # five minutes would leave us waiting long after the database is back.
         reconnect_timeout=RECONNECT_SECONDS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, LiteralString
 
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection, AsyncCursor, sql
 from psycopg.rows import class_row, scalar_row, tuple_row
 
 from storage import columns
@@ -46,11 +46,14 @@ class Piece:
 # --- what writers do ----------------------------------------------------------------------------------
 
 
-async def announced(conn: AsyncConnection) -> datetime:
-    """The moment before which a reading is late. Ask after writing, in a statement of its own."""
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute("SELECT announced FROM rollup_progress")
-        found: datetime | None = await cursor.fetchone()
+async def ask_announced(conn: AsyncConnection) -> AsyncCursor[datetime]:
+    """Ask for the moment before which a reading is late: after writing, in a statement of its own."""
+    return await conn.cursor(row_factory=scalar_row).execute("SELECT announced FROM rollup_progress")
+
+
+async def told_announced(asked: AsyncCursor[datetime]) -> datetime:
+    """Give that moment."""
+    found = await asked.fetchone()
     assert found is not None  # noqa: S101 - the migration put the one row there
     return found
 

@@ -30,13 +30,14 @@ async def mark_late(
     devices: Sequence[int],
     signals: Sequence[int],
     at: Sequence[int],
+    late_before: datetime,
 ) -> None:
     """Leave marks for those late among the readings just written, in their transaction.
 
-    `at` are their moments as `columns.microseconds`. Call it after the INSERT: whoever has written has a
-    transaction number, which the worker waits for.
+    `at` are their moments as `columns.microseconds`. What `late_before` is was asked after the INSERT:
+    whoever has written has a transaction number, which the worker waits for.
     """
-    limit = columns.microseconds(await rollup_store.announced(conn))
+    limit = columns.microseconds(late_before)
     if min(at) >= limit:
         return
     rows = zip(communities, devices, signals, at, strict=True)

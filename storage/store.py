@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from psycopg import AsyncConnection, sql
-from psycopg.rows import class_row, scalar_row, tuple_row
+from psycopg import AsyncConnection, AsyncCursor, sql
+from psycopg.rows import TupleRow, class_row, scalar_row, tuple_row
 
 from storage.columns import Doubles, Integers, Moments, Smallints
 from storage.month import Month
@@ -101,9 +101,9 @@ class ReadingColumns:
     values: Doubles
 
 
-async def insert_readings(conn: AsyncConnection, rows: ReadingColumns) -> int:
-    """Write readings; returns how many were new."""
-    inserted = await conn.execute(
+async def insert_readings(conn: AsyncConnection, rows: ReadingColumns) -> AsyncCursor[TupleRow]:
+    """Write readings; the cursor's `rowcount` says how many were new, in a pipeline once that is done."""
+    return await conn.execute(
         "INSERT INTO reading (community_id, device_id, signal_id, ts, value)"
         " SELECT * FROM unnest(%(communities)b::int[], %(devices)b::int[], %(signals)b::smallint[],"
         " %(moments)b::timestamptz[], %(values)b::double precision[])"
@@ -116,7 +116,6 @@ async def insert_readings(conn: AsyncConnection, rows: ReadingColumns) -> int:
             "values": rows.values,
         },
     )
-    return inserted.rowcount
 
 
 async def insert_events(

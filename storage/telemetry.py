@@ -141,14 +141,17 @@ async def write_readings(
         columns.doubles(values),
     )
     try:
-        written = await store.insert_readings(conn, rows)
+        async with conn.pipeline():  # one after the other, but in one trip
+            inserting = await store.insert_readings(conn, rows)
+            asking = await rollup_store.ask_announced(conn)
     except CheckViolation:
         # "no partition found": another process dropped a month we knew. The caller's retry makes it anew.
         (await _known(conn)).months.clear()
         raise
-    if written:
-        await rollups.mark_late(conn, communities, devices, signals, at)
-    return written
+    if inserting.rowcount:
+        late_before = await rollup_store.told_announced(asking)
+        await rollups.mark_late(conn, communities, devices, signals, at, late_before)
+    return inserting.rowcount
 
 
 def _microseconds(moments: Sequence[datetime]) -> list[int]:
