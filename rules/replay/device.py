@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from rules.effects import Cleared, Effect, Paged, Raised
+from rules.effects import Cleared, Effect, Paged, Raised, Stepped
 from rules.engine import Facts, Said, Tick, next_due, step
 from rules.ruleset import RuleSet
 from rules.state import DeviceState
@@ -13,7 +13,7 @@ from rules.state import DeviceState
 class Alarm(msgspec.Struct, frozen=True):
     """An alarm as a replay finds it, or as it was recorded; moments in microseconds since 1970, event time.
 
-    `paged`: people were told of it. `earlier`: it was on before the time that is looked at.
+    `severity` is the latest. `paged`: people were told of it. `earlier`: it was on before the time looked at.
     """
 
     rule: str
@@ -73,6 +73,8 @@ class DeviceReplay:
                 self._alarms.append(Alarm(code, rule.severity, at, paged=page))
             case Paged():
                 self._change(self._live[code], paged=True)
+            case Stepped(severity=severity):
+                self._change(self._live[code], severity=severity)
             case Cleared(at=at):
                 self._change(self._live.pop(code), cleared=at)
 

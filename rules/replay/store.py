@@ -28,6 +28,7 @@ class Subject:
     asset_id: int
     asset_class: str
     attributes: dict[str, Any]
+    timezone: str
     area_id: int
     until: datetime | None
 
@@ -42,6 +43,7 @@ class Subject:
             asset_id=self.asset_id,
             asset_class=self.asset_class,
             attributes=self.attributes,
+            timezone=self.timezone,
         )
 
 
@@ -78,11 +80,14 @@ async def subjects(conn: AsyncConnection, ids: Sequence[int]) -> list[Subject]:
             """
             SELECT d.community_id, d.id AS device_id, c.code AS community, d.code, d.profile,
                    a.id AS asset_id, a.class AS asset_class,
-                   coalesce(a.attributes, '{}') || d.attributes AS attributes,
-                   a.area_id, d.retired_at AS until
+                   attributes_of(a.class, c.thresholds, r.thresholds, a.attributes, d.attributes)
+                     AS attributes,
+                   c.timezone, a.area_id,
+                   least(d.retired_at, a.retired_on::timestamp AT TIME ZONE c.timezone) AS until
             FROM device d
             JOIN asset a ON a.id = d.asset_id
             JOIN community c ON c.id = d.community_id
+            JOIN area r ON r.id = a.area_id
             WHERE d.id = ANY(%(ids)s)
             ORDER BY d.community_id, d.id
             """,

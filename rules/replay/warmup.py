@@ -24,6 +24,9 @@ def reach(rule: Rule) -> int:
     """The longest span that one rule counts over, in microseconds."""
     # A rate looks for the newest reading that is so old: it may be up to as old again.
     spans = [rule.keep, rule.clear_after or 0, *(2 * each.length for each in windows_of(rule.measures))]
+    spans += [max(rung.after, rung.hold) + (rung.down_after or 0) for rung in rule.ladder]
+    if rule.flapping is not None:
+        spans.append(rule.flapping.within + rule.flapping.quiet)
     for trigger in rule.triggers:
         match trigger:
             case Holds() | Happens():
