@@ -30,7 +30,7 @@ from gateway.delivery import Delivery
 from gateway.known import Window
 from gateway.registry import Registry
 from gateway.session import Session
-from rules.book import load_rulebook
+from rules.versions.living import Rules
 from storage.pool import in_utc, open_pool
 
 NAME = "bench-gateway"
@@ -94,7 +94,7 @@ async def _ours(database_url: str, mqtt_url: str, notes: Notes, ready: Event, st
     window = Window(retention=timedelta(days=400))
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(database_url))
-        ingest = Ingest(pool, Registry(load_profiles()), load_rulebook(), window, clock)
+        ingest = Ingest(pool, Registry(load_profiles()), Rules(), window, clock)
         session = CountingSession(mqtt_url, NAME, clock, foresight=ingest.foresight)
         session.notes = notes
         await stack.enter_async_context(session)

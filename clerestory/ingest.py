@@ -30,6 +30,7 @@ from gateway.signals import Heard
 from gateway.tally import Tally
 from rules.apply import Found, Locking, keep, lock, step_all
 from rules.book import RuleBook
+from rules.versions.living import Rules
 from storage import telemetry
 from storage.notify import notify
 
@@ -82,14 +83,14 @@ class Ingest:
         self,
         pool: AsyncConnectionPool,
         registry: Registry,
-        book: RuleBook,
+        rules: Rules,
         window: Window,
         clock: Clock,
         tally: Tally | None = None,
     ) -> None:
         self._pool = pool
         self._registry = registry
-        self._book = book
+        self._rules = rules
         self._window = window
         self._reader = Reader(registry, window)
         self.foresight = Foresight(registry, window)
@@ -187,16 +188,19 @@ class Ingest:
         known, read = self._registry.version, self._reader.foreseen(deliveries)
         if read is not None:
             async with conn.pipeline():
-                version = await store.ask_registry_version(conn)
+                asked = await store.ask_registry_now(conn)
                 locking = await lock(conn, read[0].heard)
-            self._registry.settle(int(await version.fetchone() or 0))
+            counts = await store.answered(asked)
+            self._registry.settle(counts.version)
+            switches = counts.rules
             if self._registry.version != known:
                 read = None
         if read is None:
-            await self._registry.refresh(conn)
+            switches = await self._registry.refresh(conn)
             read = await self._reader.read(conn, deliveries)
             locking = await lock(conn, read[0].heard)
-        await self._write(conn, read[0], locking, now, last)
+        book = await self._rules.at(conn, switches)
+        await self._write(conn, read[0], locking, book, now, last)
         return read
 
     async def _find_fault(
@@ -226,10 +230,16 @@ class Ingest:
         return first + await self._find_fault(conn, deliveries[middle:], whole)
 
     async def _write(
-        self, conn: AsyncConnection, batch: Batch, locking: Locking, now: datetime, last: AsyncExitStack
+        self,
+        conn: AsyncConnection,
+        batch: Batch,
+        locking: Locking,
+        book: RuleBook,
+        now: datetime,
+        last: AsyncExitStack,
     ) -> None:
         if batch.heard:
-            found = await self._step(conn, batch.heard, locking)
+            found = await self._step(conn, batch.heard, locking, book)
             if found.findings:
                 changes = await keep(conn, found)
                 batch.told = await mark(conn, changes, list(zip(batch.heard, batch.sources, strict=True)))
@@ -241,12 +251,14 @@ class Ingest:
         for community_id, device_ids in _devices(batch.heard):
             await notify(conn, "reading", device_ids, community_id)
 
-    async def _step(self, conn: AsyncConnection, heard: Sequence[Heard], locking: Locking) -> Found:
+    async def _step(
+        self, conn: AsyncConnection, heard: Sequence[Heard], locking: Locking, book: RuleBook
+    ) -> Found:
         """Step the rules while the database stores the readings: neither needs the other."""
         writing = asyncio.create_task(self._write_telemetry(conn, heard))
         try:
             await asyncio.sleep(0)  # the statement goes out before we are busy
-            found = await step_all(locking, self._book)
+            found = await step_all(locking, book)
         except BaseException:
             writing.cancel()
             await asyncio.wait([writing])

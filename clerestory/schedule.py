@@ -12,7 +12,6 @@ from clerestory.site import Site
 from clerestory.steps import Loop
 from dispatch import plans
 from rules.apply import end_retired_rules
-from rules.book import RuleBook
 from storage import rollups, telemetry
 
 PLANS_NAP = 60.0
@@ -30,9 +29,8 @@ class Schedule:
     A job only wakes its loop: the loop does the work, and tries again where the database is away.
     """
 
-    def __init__(self, site: Site, book: RuleBook) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
-        self._book = book
         self._times: set[tuple[str, int, int]] = set()
         self._plans = Loop("plans", site, self._run_plans, PLANS_NAP)
         self._housekeeping = Loop("housekeeping", site, self._keep_house, HOUSEKEEPING_NAP)
@@ -107,7 +105,8 @@ class Schedule:
         async with self._site.pool.connection() as conn:
             await telemetry.ensure_partitions(conn, now, now + PARTITIONS_AHEAD)
         async with self._site.pool.connection() as conn, conn.transaction():
-            ended = await end_retired_rules(conn, self._book, now)
+            ended = await end_retired_rules(conn, await self._site.rules.now(conn), now)
+        async with self._site.pool.connection() as conn, conn.transaction():
             await rollups.forget_before(conn, now, oldest_day)
         async with self._site.pool.connection() as conn:
             dropped = await telemetry.drop_older_than(conn, oldest)

@@ -11,7 +11,8 @@ from clerestory.seeing.watch import Watch
 from config.clock import Clock
 from config.settings import Settings
 from gateway.broker import open_broker
-from rules.book import RuleBook, site_rulebook
+from rules.book import RuleBook
+from rules.versions.living import Rules
 from storage.embedded import EmbeddedPostgres, open_database
 from storage.migrate import migrate
 from storage.pool import open_pool
@@ -26,12 +27,13 @@ class Site:
     pool: AsyncConnectionPool
     database_url: str
     mqtt_url: str
+    rules: Rules = field(default_factory=Rules, compare=False)
     watch: Watch = field(default_factory=Watch, compare=False)
 
     @property
     def book(self) -> RuleBook:
-        """The rules this site runs: the shipped ones and its own."""
-        return site_rulebook(self.settings.rules_dir)
+        """The rules this site runs, as this process last knew them."""
+        return self.rules.book
 
 
 @asynccontextmanager
@@ -42,7 +44,7 @@ async def open_site(settings: Settings, clock: Clock, *, broker: bool = True) ->
     wants no broker is a command beside a running site, and joins that site's database; two whole sites on
     one directory refuse each other.
     """
-    site_rulebook(settings.rules_dir)  # a mistake in them is said before anything starts
+    rules = Rules(settings.rules_dir)  # a mistake in the files is said before anything starts
     async with AsyncExitStack() as stack:
         database_url = settings.database_url
         if database_url is None:
@@ -57,4 +59,6 @@ async def open_site(settings: Settings, clock: Clock, *, broker: bool = True) ->
         if broker and not mqtt_url:
             own = await stack.enter_async_context(open_broker(settings.data_dir / "broker"))
             mqtt_url = own.url
-        yield Site(settings, clock, pool, database_url, mqtt_url)
+        async with pool.connection() as conn:
+            await rules.refresh(conn)
+        yield Site(settings, clock, pool, database_url, mqtt_url, rules)

@@ -24,7 +24,6 @@ from dispatch.sweep import sweep
 from gateway import outbox
 from gateway.publisher import Publisher
 from rules.apply import next_due, wake
-from rules.book import RuleBook
 from storage.notify import What, listen
 
 # A reading may set a timer without a word to anybody.
@@ -37,12 +36,11 @@ log = logging.getLogger(__name__)
 
 async def run_worker(site: Site, stop: asyncio.Event) -> None:
     """Dispatch, run timers, deliver what waits, lead the schedule where nobody else does, until stopped."""
-    book = site.book
-    schedule = Schedule(site, book)
+    schedule = Schedule(site)
     async with Publisher(site.mqtt_url) as publisher:
         orders = Loop("dispatch", site, lambda: _sweep(site))
-        timers = Loop("timers", site, lambda: _timers(site, book), TIMERS_NAP)
-        alarms = Loop("alarms", site, lambda: _alarms(site, book))
+        timers = Loop("timers", site, lambda: _timers(site), TIMERS_NAP)
+        alarms = Loop("alarms", site, lambda: _alarms(site))
         sending = Loop("outbox", site, lambda: _deliver(site, publisher))
         ingest = make_ingest(site)
         adopting = Loop("adopting", site, lambda: adopt_some(site, ingest))
@@ -54,6 +52,7 @@ async def run_worker(site: Site, stop: asyncio.Event) -> None:
             "alarm": [alarms.wake],
             "outbox": [sending.wake],
             "registry": [schedule.wake, adopting.wake],
+            "rules": [timers.wake, alarms.wake],
             "connected": [loop.wake for loop in loops],
             "reconnected": [loop.wake for loop in loops],
         }
@@ -88,15 +87,15 @@ async def _sweep(site: Site) -> datetime | None:
         return await sweep(conn, site.clock.now())
 
 
-async def _alarms(site: Site, book: RuleBook) -> datetime | None:
+async def _alarms(site: Site) -> datetime | None:
     async with site.pool.connection() as conn, conn.transaction():
-        return await look_after(conn, site.clock.now(), book)
+        return await look_after(conn, site.clock.now(), await site.rules.now(conn))
 
 
-async def _timers(site: Site, book: RuleBook) -> datetime | None:
+async def _timers(site: Site) -> datetime | None:
     now = site.clock.now()
     async with site.pool.connection() as conn, conn.transaction():
-        changes = await wake(conn, now, book)
+        changes = await wake(conn, now, await site.rules.now(conn))
         found = await mark(conn, changes)
         await follow(conn, changes, now)
         due = await next_due(conn)

@@ -98,10 +98,13 @@ async def _join(
     await _tell(conn, [(order.id, order.community_id) for order in after])
 
 
-async def alarms_ended(conn: AsyncConnection, ended: Mapping[int, datetime], now: datetime) -> None:
+async def alarms_ended(
+    conn: AsyncConnection, ended: Mapping[int, datetime], now: datetime, *, because: Text | None = None
+) -> None:
     """Cancel or note the live orders of alarms that have ended, by alarm id with its end (event time).
 
-    An order is cancelled only when all its alarms are over, it says so, and nobody has accepted it.
+    `because` says why where they did not clear by themselves. An order is cancelled only when all its alarms
+    are over, it says so, and nobody has accepted it.
     """
     locked = await many.lock_orders_of(conn, list(ended))
     if not locked:
@@ -109,7 +112,7 @@ async def alarms_ended(conn: AsyncConnection, ended: Mapping[int, datetime], now
     why: dict[int, Text] = {}
     still: dict[int, int] = {}
     for alarm in await many.ended_alarms(conn, list(ended)):
-        said = _over(alarm.title if alarm.of > 1 else None, ended[alarm.alarm_id])
+        said = because or _over(alarm.title if alarm.of > 1 else None, ended[alarm.alarm_id])
         before = why.get(alarm.order_id)
         why[alarm.order_id] = said if before is None else _and(before, said)
         still[alarm.order_id] = alarm.still

@@ -31,9 +31,14 @@ class Registry:
     _known: dict[Name, Known | Refusal] = field(default_factory=dict)
     _strangers: dict[Name, Refusal] = field(default_factory=dict)
 
-    async def refresh(self, conn: AsyncConnection) -> None:
-        """Forget everything if the registry changed; call at the start of each transaction."""
-        self.settle(await store.registry_version(conn))
+    async def refresh(self, conn: AsyncConnection) -> int:
+        """Forget everything if the registry changed; call at the start of each transaction.
+
+        Gives the count of the switches of rules, for whoever steps them in this transaction.
+        """
+        now = await store.registry_now(conn)
+        self.settle(now.version)
+        return now.rules
 
     def settle(self, version: int) -> None:
         """The same, for a version that was asked for."""

@@ -6,10 +6,10 @@ The caller owns the transaction.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import args_row, class_row, scalar_row
 
 from gateway.refusals import REASONS, Reason
 
@@ -68,14 +68,30 @@ class Waiting:
     attempts: int
 
 
-async def registry_version(conn: AsyncConnection) -> int:
-    """Give a number that changes with every change of communities, assets and devices."""
-    return int(await (await ask_registry_version(conn)).fetchone() or 0)
+class RegistryNow(NamedTuple):
+    """Two counts: of the changes of communities, assets and devices, and of the switches of rules."""
+
+    version: int
+    rules: int
 
 
-async def ask_registry_version(conn: AsyncConnection) -> AsyncCursor[int]:
+async def registry_now(conn: AsyncConnection) -> RegistryNow:
+    """Give what counts now. Rules are not switched while this transaction runs; call it first in one."""
+    return await answered(await ask_registry_now(conn))
+
+
+async def ask_registry_now(conn: AsyncConnection) -> AsyncCursor[RegistryNow]:
     """The same, to be fetched later: in a pipeline nothing has been waited for yet."""
-    return await conn.cursor(row_factory=scalar_row).execute("SELECT version FROM registry_version")
+    asked = conn.cursor(row_factory=args_row(RegistryNow))
+    return await asked.execute("SELECT version, rules FROM registry_now()")
+
+
+async def answered(asked: AsyncCursor[RegistryNow]) -> RegistryNow:
+    """Fetch what was asked for."""
+    found = await asked.fetchone()
+    if found is None:
+        raise LookupError("registry_now() gave no row")
+    return found
 
 
 async def check_promises(conn: AsyncConnection) -> None:

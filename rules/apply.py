@@ -22,6 +22,7 @@ from rules.facts import facts_of, rules_for
 from rules.findings import Batch, Finding, Key
 from rules.hearing import inputs
 from rules.moments import to_moment
+from rules.renewal import marked, renewed
 from rules.ruleset import RuleSet
 from rules.state import DeviceState, encode_state, load_state
 from rules.store import Save, StateRow
@@ -69,7 +70,7 @@ async def step_all(locking: Locking, book: RuleBook) -> Found:
         rules, facts = rules_for(device, book), facts_of(device, book)
         given = [each for message in said for each in inputs(message, rules)]
         before = load_state(row.state)
-        after = _step_all(device, rules, before, given, facts, findings)
+        after = marked(_step_all(device, rules, renewed(before, rules), given, facts, findings), rules)
         if after is not before:
             saves.append(_save(row.key, after, _never_later(row.next_due, rules, after, facts)))
         if not count % DEVICES_A_TURN:
@@ -92,12 +93,13 @@ async def wake(conn: AsyncConnection, now: datetime, book: RuleBook, limit: int 
     saves: list[Save] = []
     findings: list[Finding] = []
     for row in await store.lock_due(conn, now, limit):
-        device, state = row.device, load_state(row.state)
+        device = row.device
         rules, facts = rules_for(device, book), facts_of(device, book)
+        state = renewed(load_state(row.state), rules)
         if row.retired:
             due = None  # nobody expects anything of it; it is looked at again if it speaks
         else:
-            state = _step_all(device, rules, state, [Tick(to_moment(now))], facts, findings)
+            state = marked(_step_all(device, rules, state, [Tick(to_moment(now))], facts, findings), rules)
             due = engine_next_due(rules, state, facts)
         saves.append(_save(row.key, state, due))
     if saves:

@@ -76,6 +76,7 @@ class DeviceState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     online: bool | None = None
     online_at: int = 0
     windows: Pasts = {}  # the past of the signals whose movement rules follow
+    marks: dict[str, str] = {}  # by which logic each of `rules` was made: see rules.renewal
 
 
 class _Version(msgspec.Struct):

@@ -19,7 +19,7 @@ CHANNEL = "clerestory"
 IDS_IN_A_WORD = 300  # PostgreSQL takes at most 8000 bytes; a bigint has up to 19 digits
 LONGEST_PAUSE = 2.0
 
-Topic = Literal["reading", "alarm", "order", "outbox", "payment", "deadletter", "registry", "ticket"]
+Topic = Literal["reading", "alarm", "order", "outbox", "payment", "deadletter", "registry", "rules", "ticket"]
 What = Literal[Topic, "connected", "reconnected"]
 
 log = logging.getLogger(__name__)

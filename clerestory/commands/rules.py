@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from clerestory.commands.rules_replay import replay_command
+from clerestory.commands.rules_switch import COMMANDS as SWITCHING
 from rules.book import load_rulebook, shipped_rules
 from rules.document import RuleFileError
 from rules.scenario import Outcome, run_file
@@ -17,7 +18,8 @@ def rules() -> None:
     """Check rule files, try rules on a timeline or on what is stored, and switch them on."""
 
 
-rules.add_command(replay_command)
+for each in (replay_command, *SWITCHING):
+    rules.add_command(each)
 
 
 @rules.command()

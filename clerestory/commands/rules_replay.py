@@ -22,7 +22,7 @@ from rules.compile import compile_text
 from rules.document import RuleFileError
 from rules.replay import store
 from rules.replay.crew import Done, Order, ReplayFailed, Tell, replay
-from rules.sources import Source, class_of, file_for_class, file_sources, put_in, read_sources
+from rules.sources import Source, class_of, file_for_class, put_in, read_sources
 
 SHOWN = 20
 
@@ -141,7 +141,7 @@ async def _replay(asked: Asked) -> Foresight:
     if start >= end:
         raise click.UsageError(f"--from {start:%Y-%m-%d %H:%M}Z is not before --to {end:%Y-%m-%d %H:%M}Z")
     async with open_site(settings, clock, broker=False) as site:
-        old = file_sources(settings.rules_dir)
+        old = site.rules.known.sources
         changed = changed_source(asked.rules, asked.replaces, old)
         async with site.pool.connection() as conn:
             known = await store.communities(conn)

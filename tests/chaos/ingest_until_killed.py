@@ -16,7 +16,7 @@ from config.profiles import load_profiles
 from gateway.delivery import Delivery
 from gateway.registry import Registry
 from gateway.session import Session
-from rules.book import load_rulebook
+from rules.versions.living import Rules
 from storage.pool import open_pool
 from tests.integration.gateway_world import WINDOW
 from tests.manual_clock import ManualClock
@@ -41,7 +41,7 @@ async def run(database_url: str, mqtt_url: str, commits: int) -> None:
     clock = ManualClock()
     async with open_pool(database_url) as pool, DeadlySession(mqtt_url, NAME, clock) as session:
         session.commits_left = commits
-        ingest = Ingest(pool, Registry(load_profiles()), load_rulebook(), WINDOW, clock)
+        ingest = Ingest(pool, Registry(load_profiles()), Rules(), WINDOW, clock)
         await Pipeline(session, ingest, largest_batch=BATCH).run()
 
 

@@ -20,7 +20,7 @@ from gateway.delivery import Delivery
 from gateway.known import Window
 from gateway.registry import Registry
 from gateway.session import Bounds, Session
-from rules.book import load_rulebook
+from rules.versions.living import Rules
 from tests.manual_clock import START
 
 WINDOW = Window(retention=timedelta(days=400))
@@ -106,7 +106,7 @@ async def _make_device(
 
 def make_ingest(pool: AsyncConnectionPool, clock: Clock) -> Ingest:
     """What the product puts together, on the test's database and clock."""
-    return Ingest(pool, Registry(load_profiles()), load_rulebook(), WINDOW, clock)
+    return Ingest(pool, Registry(load_profiles()), Rules(), WINDOW, clock)
 
 
 def up(code: str, ts: datetime = START, community: str = "court", **readings: object) -> Delivery:

@@ -16,7 +16,7 @@ from config.profiles import load_profiles
 from gateway import store
 from gateway.delivery import Delivery
 from gateway.registry import Registry
-from rules.book import load_rulebook
+from rules.versions.living import Rules
 from tests.integration.gateway_world import WINDOW, count, make_ingest, make_world, one, said, up
 from tests.manual_clock import START, ManualClock
 
@@ -220,7 +220,7 @@ async def test_a_flood_of_unknown_names_is_soon_forgotten(
 ) -> None:
     await make_world(conn)
     registry = Registry(load_profiles())
-    ingest = Ingest(pool, registry, load_rulebook(), WINDOW, clock)
+    ingest = Ingest(pool, registry, Rules(), WINDOW, clock)
     for flood in range(3):
         batch = [said(f"clerestory/court/flood-{flood}-{number}/up", "{}") for number in range(1_100)]
         assert set(reasons(await ingest.take([up("bin-1", fill_percent=5), *batch]))) == {

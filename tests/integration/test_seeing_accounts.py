@@ -118,7 +118,7 @@ async def test_the_account_adds_up_at_every_scrape(
     await make_world(conn)
     ordinary = make_ingest(pool, clock)
     faltering = Faltering(
-        pool, ordinary._registry, ordinary._book, ordinary._window, clock  # noqa: SLF001 - the same parts
+        pool, ordinary._registry, ordinary._rules, ordinary._window, clock  # noqa: SLF001 - the same parts
     )  # fmt: skip
     bounds = Bounds(messages=400)
     async with (

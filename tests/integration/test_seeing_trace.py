@@ -103,7 +103,7 @@ async def test_a_silence_has_an_id_of_its_own(
     await make_ingest(pool, clock).take([up("lift-1", START, door_closed=True)])
     clock.advance(timedelta(hours=1))
     site = Site(Settings(), clock, pool, database_url, "")
-    await _timers(site, site.book)
+    await _timers(site)
     assert await one(conn, "SELECT count(*) FROM alarm") >= 1
     assert await one(conn, "SELECT count(*) FROM alarm WHERE trace !~ '^[0-9a-f]{16}$' OR trace IS NULL") == 0
 

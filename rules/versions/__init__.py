@@ -1,0 +1,1 @@
+"""Versions of rule files, switched on while the house runs."""
