@@ -20,6 +20,8 @@ ROLES: Final[tuple[Role, ...]] = (
     "resident",
 )
 OFFICE: Final[tuple[Role, ...]] = ("administrator", "manager", "dispatcher")
+KEEPERS: Final[tuple[Role, ...]] = ("administrator", "manager")
+"""Who may register devices and give them credentials."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

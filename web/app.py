@@ -31,6 +31,11 @@ from web import (
     desk_open,
     desk_request_forms,
     desk_requests,
+    device_labels,
+    device_manage,
+    device_new,
+    device_sheets,
+    device_strangers,
     devices,
     events,
     finance,
@@ -75,6 +80,11 @@ def rooms() -> list[web.RouteDef]:
         *desk_moves.routes(),
         *desk_request_forms.routes(),
         *desk_requests.routes(),
+        *device_new.routes(),
+        *device_sheets.routes(),
+        *device_strangers.routes(),
+        *device_labels.routes(),
+        *device_manage.routes(),
         *devices.routes(),
         *operations.routes(),
     ]
@@ -107,6 +117,7 @@ def create_app(
         secure=public_url.startswith("https://"),
         behind_proxy=behind_proxy,
         desk_phone=desk_phone,
+        public_url=public_url,
     )
     app[VITALS] = vitals or Vitals()
     routes = rooms()

@@ -20,6 +20,7 @@ class House:
     """The parts of one web process. `secure` says that people reach us by https.
 
     `darkroom` is entered to make a photo small, which takes much memory and a whole core, so few fit in.
+    `public_url` is the address by which people open the pages, for labels; empty where none is set.
     `desk_phone` is the number technicians tap to call the desk; empty where none is set.
     """
 
@@ -34,6 +35,7 @@ class House:
     secure: bool
     behind_proxy: bool
     desk_phone: str
+    public_url: str = ""
 
 
 HOUSE = web.AppKey("house", House)

@@ -82,3 +82,25 @@ def notes(
         [f"{NOTE}…", *Text(zh="只给人看的备注|文字", en="a note for people|text")[language].split("|")]
     )
     return lines
+
+
+_LABELS = {
+    "registration_code": Text(zh="设备注册代码", en="Registration code"),
+    "floors": Text(zh="层站数", en="Floors"),
+    "rated_load_kg": Text(zh="额定载重（kg）", en="Rated load (kg)"),
+    "rated_speed_m_s": Text(zh="额定速度（m/s）", en="Rated speed (m/s)"),
+    "volume_l": Text(zh="容积（L）", en="Volume (l)"),
+    "empty_distance_mm": Text(zh="空桶时测得的距离（mm）", en="Distance measured when empty (mm)"),
+    "full_distance_mm": Text(zh="满桶时测得的距离（mm）", en="Distance measured when full (mm)"),
+    "public_key": Text(zh="公钥（Ed25519，base64）", en="Public key (Ed25519, base64)"),
+    "name_zh": Text(zh="名称（中文）", en="Name, in Chinese"),
+    "name_en": Text(zh="名称（英文）", en="Name, in English"),
+    "place_zh": Text(zh="位置（中文）", en="Place, in Chinese"),
+    "place_en": Text(zh="位置（英文）", en="Place, in English"),
+}
+
+
+def label_of(name: str, limits: Limits | None) -> Text:
+    """What people call an attribute: our word, the rule file's, else its name."""
+    own = getattr(limits, "label", None)
+    return _LABELS.get(name) or (own if isinstance(own, Text) else Text(zh=name, en=name))

@@ -22,6 +22,11 @@ def readable(payload: bytes) -> str:
     return _cut(_printable(_indented(text)[: MOST_SHOWN + 1]), more=False)
 
 
+def readable_name(name: str) -> str:
+    """A name that a stranger gives itself, as people may look at it."""
+    return _cut(_printable(name.replace("\n", "\x00"))[: MOST_SHOWN + 1], more=False)
+
+
 def _indented(text: str) -> str:
     if len(text) > MOST_PARSED:
         return text

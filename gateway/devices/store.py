@@ -180,6 +180,7 @@ class Change:
     after: Mapping[str, Any]
     undoes: int | None
     undone: bool
+    newest: bool
 
 
 async def changes(conn: AsyncConnection, device_id: int, most: int = 50) -> list[Change]:
@@ -189,7 +190,13 @@ async def changes(conn: AsyncConnection, device_id: int, most: int = 50) -> list
             """
             SELECT device_change.id, device_change.device_id, device_change.at,
                    coalesce(account.name, '') AS who, via, what, before, after, undoes,
-                   EXISTS (SELECT FROM device_change AS later WHERE later.undoes = device_change.id) AS undone
+                   EXISTS (SELECT FROM device_change AS later
+                            WHERE later.undoes = device_change.id) AS undone,
+                   NOT EXISTS (SELECT FROM device_change AS later
+                                WHERE later.device_id = device_change.device_id
+                                  AND later.id > device_change.id AND later.what <> 'undone'
+                                  AND NOT EXISTS (SELECT FROM device_change AS undoing
+                                                   WHERE undoing.undoes = later.id)) AS newest
               FROM device_change LEFT JOIN account ON account.id = device_change.account_id
              WHERE device_change.device_id = %(device)s
              ORDER BY device_change.id DESC LIMIT %(most)s

@@ -62,6 +62,7 @@ MANAGERS = Rule(frozenset({"administrator", "manager"}))
 DESKS = Rule(HOME_DESK | {"far-desk"})
 THE_DESK = Rule(HOME_DESK)
 BILLS = Rule(HOME_MONEY | {"ann"})
+KEEPERS = Rule(frozenset({"administrator", "manager"}))
 RESIDENTS = Rule(frozenset({"ann", "bob", "eve"}))
 ANN = Rule(frozenset({"ann"}))
 MONEY = Rule(HOME_MONEY | {"far-finance"})
@@ -136,6 +137,30 @@ MATRIX = {
     "GET /operations": MANAGERS,
     "GET /operations/now": MANAGERS,
     "GET /devices": DESKS,
+    "GET /devices/new": KEEPERS,
+    "POST /devices/new": KEEPERS,
+    "GET /devices/find-asset": KEEPERS,
+    "GET /devices/fields": KEEPERS,
+    "GET /devices/import": KEEPERS,
+    "POST /devices/import": KEEPERS,
+    "POST /devices/import-confirm": KEEPERS,
+    "GET /devices/template": KEEPERS,
+    "GET /devices/export": KEEPERS,
+    "GET /devices/strangers": KEEPERS,
+    "POST /devices/ignore": KEEPERS,
+    "POST /devices/heed": KEEPERS,
+    "GET /devices/labels": KEEPERS,
+    "GET /devices/{community}/{code}/label": KEEPERS,
+    "GET /devices/{community}/{code}/edit": KEEPERS,
+    "POST /devices/{community}/{code}/edit": KEEPERS,
+    "GET /devices/{community}/{code}/manage": KEEPERS,
+    "GET /devices/{community}/{code}/waiting": KEEPERS,
+    "POST /devices/{community}/{code}/bring-back": KEEPERS,
+    "POST /devices/{community}/{code}/issue": KEEPERS,
+    "POST /devices/{community}/{code}/revoke": KEEPERS,
+    "POST /devices/{community}/{code}/undo": KEEPERS,
+    "POST /devices/{community}/{code}/retire": KEEPERS,
+    "GET /d/{community}/{code}": Rule(HOME_DESK | {"wang", "zhao", "ann", "bob"}),
     "GET /devices/{community}/{code}": THE_DESK,
     "GET /devices/{community}/{code}/values": THE_DESK,
     "GET /devices/{community}/{code}/series.json": THE_DESK,
