@@ -97,7 +97,7 @@ def fields_of(request: web.Request, form: DeviceForm, language: Language) -> lis
         FieldShown(
             name,
             listing.label_of(name, known.get(name))[language],
-            limits_in_words(known[name])[language].strip() if name in known else "",
+            "" if name not in known or known[name].type == "text" else limits_in_words(known[name])[language],
             form.attributes.get(name, ""),
         )
         for name in [*known, *others]

@@ -86,7 +86,8 @@ async def _preview(request: web.Request, content: bytes, *, stale: bool = False)
     async with house_of(request).pool.connection() as conn:
         plan = await _plan(conn, request, read)
     if plan.faults:
-        return page(request, "registry/mistakes.html", {"plan": plan}, status=422)
+        headings = {text.en: text[language_of(request)] for text in HEADINGS.values()}
+        return page(request, "registry/mistakes.html", {"plan": plan, "headings": headings}, status=422)
     names = [name for name in read.columns if name not in HEADINGS]
     rows = [
         {
