@@ -83,6 +83,8 @@ def step(rules: RuleSet, state: DeviceState, given: Input, facts: Facts) -> Step
 
 def next_due(rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
     """When our clock should next be shown to this device's rules, or None."""
+    if not state.rules and rules.plainly_silent is not None:
+        return _plainly_silent(rules.plainly_silent, state, facts)
     view = view_of(rules, state, facts.asset, facts.zone)
     moments: list[int | None] = []
     for code, memory in state.rules.items():
@@ -94,6 +96,14 @@ def next_due(rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
         if memory_of is None or memory_of.raised is None or memory_of.ending is not None:
             moments.append(_silent_from(rules, position, state, view, facts))
     return min((each for each in moments if each is not None), default=None)
+
+
+def _plainly_silent(afters: Iterable[int | None], state: DeviceState, facts: Facts) -> int | None:
+    """The same where no rule remembers anything and none asks what else is so: nearly always."""
+    if state.heard is None:
+        return None
+    spans = [after or facts.stale_after for after in afters]
+    return min((state.heard + after for after in spans if after is not None), default=None)
 
 
 def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepped:

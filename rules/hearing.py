@@ -15,14 +15,21 @@ def inputs(heard: Heard, rules: RuleSet) -> list[Input]:
         found.append(Status(received, heard.online, heard.retained))
     values: dict[int, dict[str, Value]] = {}
     events: dict[int, dict[str, str]] = {}
-    ts, moment = None, 0
+    ts, numbers = None, rules.numbers
+    of_moment: dict[str, Value] = {}
     for reading in heard.readings:
         if reading.ts is not ts:
-            ts, moment = reading.ts, to_moment(reading.ts)
-        values.setdefault(moment, {})[reading.signal] = rules.value(reading)
+            ts = reading.ts
+            of_moment = values.setdefault(to_moment(ts), {})
+        name = reading.signal
+        of_moment[name] = reading.value if name in numbers else rules.value(reading)
     for event in heard.events:
         # The first of a code at a moment is the one that is stored.
         events.setdefault(to_moment(event.ts), {}).setdefault(event.code, event.detail)
-    moments = values if not events else sorted(values.keys() | events.keys())
-    found += [Said(each, received, values.get(each, {}), events.get(each, {})) for each in sorted(moments)]
+    if len(values) == 1 and not events:
+        [(moment, said)] = values.items()
+        found.append(Said(moment, received, said))
+        return found
+    moments = sorted(values.keys() | events.keys())
+    found += [Said(each, received, values.get(each, {}), events.get(each, {})) for each in moments]
     return found

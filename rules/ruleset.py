@@ -93,6 +93,8 @@ class RuleSet:
     by_window: Mapping[str, tuple[int, ...]]  # the rules that follow the past of a signal
     by_since: Mapping[str, tuple[int, ...]]  # the rules that ask how long ago an event was
     version: int  # of the state that these rules need
+    numbers: frozenset[str]  # the signals whose stored value is what they mean
+    plainly_silent: tuple[int | None, ...] | None  # `after` of each, where that alone decides
     _reading: dict[tuple[str, ...], AbstractSet[int]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -139,6 +141,8 @@ class RuleSet:
             window_keys=frozenset(each.key for each in windows),
             by_window=_fixed(by_window),
             by_since=_fixed(by_since),
+            numbers=frozenset(name for name, signal in signals.items() if signal.type == "number"),
+            plainly_silent=_plainly_silent(listed),
             version=2 if windows or any(rule.ladder or rule.flapping for rule in listed) else 1,
         )
 
@@ -180,6 +184,12 @@ class RuleSet:
 
 def _fixed(index: Mapping[str, Iterable[int]]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(positions) for name, positions in index.items()}
+
+
+def _plainly_silent(rules: Iterable[Rule]) -> tuple[int | None, ...] | None:
+    found = [[each for each in rule.triggers if isinstance(each, Silent)] for rule in rules]
+    plain = all(len(each) <= 1 and all(one.unless is None for one in each) for each in found)
+    return tuple(one.after for each in found for one in each) if plain else None
 
 
 _EMPTY = RuleSet.of("", (), {}, {})
