@@ -35,6 +35,7 @@ class NewMute:
     rule: str | None = None
     asset_id: int | None = None
     area_id: int | None = None
+    request_id: str | None = None  # the tap, where it was one
 
 
 async def mute(
@@ -76,6 +77,7 @@ async def mute(
             "name": name,
             "at": now,
             "until": new.until,
+            "request_id": new.request_id,
         },
     )
     await _mute_the_told(conn, new.community_id, now, house)

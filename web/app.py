@@ -25,6 +25,8 @@ from psycopg_pool import AsyncConnectionPool
 from config.clock import Clock
 from rules.book import RuleBook, load_rulebook
 from web import (
+    alarm_page,
+    alarms,
     auth,
     desk,
     desk_moves,
@@ -40,6 +42,7 @@ from web import (
     events,
     finance,
     operations,
+    quiet_pages,
     records,
     requests,
     resident,
@@ -76,6 +79,9 @@ def rooms() -> list[web.RouteDef]:
         *work.routes(),
         *work_finish.routes(),
         *desk.routes(),
+        *alarms.routes(),
+        *quiet_pages.routes(),
+        *alarm_page.routes(),
         *desk_open.routes(),
         *desk_moves.routes(),
         *desk_request_forms.routes(),

@@ -28,13 +28,14 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "a message t
 
 
 _DESK: Final = Place("/desk", N_("Desk"), "layout-dashboard")
+_ALARMS: Final = Place("/alarms", N_("Alarms"), "bell-ring")
 _REQUESTS: Final = Place("/desk/requests", N_("Requests"), "message-square")
 _OPERATIONS: Final = Place("/operations", N_("Operations"), "activity")
 _FINANCE: Final = Place("/finance", N_("Finance"), "scale")
 PLACES: Final[Mapping[Role, tuple[Place, ...]]] = {
-    "administrator": (_DESK, _REQUESTS, _FINANCE, _OPERATIONS),
-    "manager": (_DESK, _REQUESTS, _FINANCE, _OPERATIONS),
-    "dispatcher": (_DESK, _REQUESTS),
+    "administrator": (_DESK, _ALARMS, _REQUESTS, _FINANCE, _OPERATIONS),
+    "manager": (_DESK, _ALARMS, _REQUESTS, _FINANCE, _OPERATIONS),
+    "dispatcher": (_DESK, _ALARMS, _REQUESTS),
     "technician": (Place("/work", N_("My jobs"), "hard-hat"),),
     "finance": (_FINANCE,),
     "resident": (

@@ -52,12 +52,13 @@ class EmergencyRow:
 
 
 async def add_mute(conn: AsyncConnection, fields: dict[str, Any]) -> int:
-    """Keep a mute; its id."""
+    """Keep a mute; its id. A tap that comes again gets the mute it made."""
     cursor = await conn.execute(
         """
-        INSERT INTO mute (community_id, rule, asset_id, area_id, why, account_id, name, at, until)
+        INSERT INTO mute (community_id, rule, asset_id, area_id, why, account_id, name, at, until, request_id)
         VALUES (%(community_id)s, %(rule)s, %(asset_id)s, %(area_id)s, %(why)s, %(account_id)s, %(name)s,
-                %(at)s, %(until)s)
+                %(at)s, %(until)s, %(request_id)s)
+        ON CONFLICT (request_id) DO UPDATE SET request_id = excluded.request_id
         RETURNING id
         """,
         fields,

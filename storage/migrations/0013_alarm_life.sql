@@ -45,6 +45,7 @@ CREATE TABLE mute (
     until        timestamptz NOT NULL,                       -- a mute without an end would be forgotten
     lifted_at    timestamptz,
     lifted_name  text        CHECK (lifted_name <> ''),
+    request_id   text        UNIQUE,                         -- the tap: repeated, it mutes nothing twice
     CHECK (until > at AND until <= at + interval '90 days'),
     CHECK (asset_id IS NULL OR area_id IS NULL),
     CHECK ((lifted_at IS NULL) = (lifted_name IS NULL))

@@ -119,6 +119,21 @@ MATRIX = {
     "GET /desk/orders/{number}/live": THE_DESK,
     "GET /desk/orders/{number}/photos/{sha256}": THE_DESK,
     "GET /desk/alarms/{alarm}": THE_DESK,
+    "GET /alarms": DESKS,
+    "GET /alarms/live": DESKS,
+    "GET /alarms/history": DESKS,
+    "GET /alarms/history.csv": DESKS,
+    "GET /alarms/mutes": DESKS,
+    "POST /alarms/mutes": DESKS,
+    "POST /alarms/mutes/{mute}/lift": THE_DESK,
+    "GET /alarms/emergencies": DESKS,
+    "POST /alarms/emergencies": DESKS,
+    "POST /alarms/emergencies/{community}/end": THE_DESK,
+    "GET /alarms/{alarm}": THE_DESK,
+    "GET /alarms/{alarm}/live": THE_DESK,
+    "POST /alarms/{alarm}/acknowledge": THE_DESK,
+    "POST /alarms/{alarm}/withdraw": THE_DESK,
+    "POST /alarms/{alarm}/mute": THE_DESK,
     "GET /desk/new": DESKS,
     "POST /desk/new": DESKS,
     "GET /desk/assets": DESKS,
@@ -178,6 +193,7 @@ class Asked:
     photo: str
     live_photo: str
     alarm: int
+    mute: int
     ticket: str
 
     def path(self, route: str) -> str:
@@ -195,6 +211,7 @@ class Asked:
             "record_id": str(self.record),
             "sha256": photo,
             "alarm": str(self.alarm),
+            "mute": str(self.mute),
             "act": "reassign",
             "community": "home",
             "code": "L1-S",
@@ -241,10 +258,15 @@ async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
                 await _value(conn, "SELECT sha256 FROM order_photo WHERE order_id = %(id)s", id=order_id)
             ),
             alarm=int(str(alarm)),
+            mute=int(str(await _value(conn, _MUTE, community=town.communities["home"], now=clock.now()))),
             ticket=number,
         )
 
 
+_MUTE = """
+    INSERT INTO mute (community_id, why, name, at, until)
+    VALUES (%(community)s, '修', '陈', %(now)s, %(now)s + interval '1 h') RETURNING id
+"""
 _PHOTO = "SELECT sha256 FROM order_photo WHERE taken_at < %(before)s"
 
 

@@ -1,0 +1,95 @@
+"""The alarms' pages in a real browser: how they look, and that they live."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from aiohttp.test_utils import BaseTestServer
+from playwright.async_api import Browser, expect
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from config.text import Language
+from dispatch import acknowledging, quieting
+from dispatch.people import Who
+from dispatch.quieting import NewMute
+from storage.notify import listen
+from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
+from tests.integration.web_client import quick_passwords, server_of
+from tests.manual_clock import ManualClock
+from tests.scene import Scene, stage
+from web.app import create_app
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
+    built, now, who = await stage(conn, clock.now()), clock.now(), Who("陈调度")
+    home = built.town.communities["home"]
+    await conn.execute(
+        "DELETE FROM alarm_order WHERE alarm_id = %(id)s", {"id": built.alarms["bin_overflow"]}
+    )
+    await acknowledging.acknowledge(
+        conn, built.alarms["elevator_entrapment"], who, now, HOUR, "已通知维保，正在路上"
+    )
+    new = NewMute(home, "南门花园施工，桶已移走", now + 4 * HOUR, "bin_overflow", built.town.assets["N7"])
+    await quieting.mute(conn, new, who, now, {"bin_overflow"})
+    await quieting.declare(conn, home, "storm", "台风红色预警，全部人员在防汛", who, now)
+    return built
+
+
+@pytest.fixture
+async def server(
+    pool: AsyncConnectionPool, scene: Scene, clock: ManualClock, database_url: str
+) -> AsyncIterator[BaseTestServer]:
+    assert scene.numbers
+    hear = partial(listen, database_url)
+    async with server_of(create_app(pool, clock, passwords=quick_passwords(), listen=hear)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_pages_are_clean(
+    chromium: Browser, server: BaseTestServer, scene: Scene, language: Language, width: int
+) -> None:
+    reader = await Reader.open(chromium, server, language, width)
+    await reader.sign_in("manager")
+    await reader.look("/alarms", "alarms")
+    await reader.look("/alarms?state=late&severity=info", "alarms-none")
+    await reader.look(f"/alarms/{scene.alarms['elevator_entrapment']}", "alarm-acknowledged")
+    await reader.look(f"/alarms/{scene.alarms['bin_overflow']}", "alarm-muted")
+    for summary in await reader.page.query_selector_all("details.act > summary"):
+        await summary.click()
+    await reader.check("alarm-forms")
+    await reader.look("/alarms/history", "alarms-history")
+    await reader.look("/alarms/mutes", "alarms-mutes")
+    await reader.look("/alarms/emergencies", "alarms-emergencies")
+    await reader.close()
+    assert reader.troubles == []
+
+
+async def test_the_list_lives_and_an_acknowledgement_is_undone(
+    chromium: Browser, server: BaseTestServer, scene: Scene, conn: AsyncConnection, clock: ManualClock
+) -> None:
+    reader = await Reader.open(chromium, server, "en", 1280)
+    page = reader.page
+    await reader.sign_in("dispatcher")
+    alarm = scene.alarms["elevator_entrapment"]
+    async with page.expect_response(lambda answer: "/alarms/live" in answer.url):
+        await page.goto("/alarms")
+    row = page.locator(".alarm-row", has=page.locator(f"a[href='/alarms/{alarm}']"))
+    await expect(row.locator(".why-quiet")).to_contain_text("陈调度 is on it until")
+    await acknowledging.withdraw(conn, alarm, Who("李经理"), clock.now())
+    await expect(row.locator(".why-quiet")).to_have_count(0)
+
+    await page.goto(f"/alarms/{alarm}")
+    await page.click("details.act >> nth=0")
+    await page.get_by_role("button", name="Acknowledge", exact=True).click()
+    await expect(page.locator(".why-quiet")).to_contain_text("is on it until")
+    await page.get_by_role("button", name="Take the acknowledgement back").click()
+    await expect(page.locator(".why-quiet")).to_have_count(0)
+    assert reader.troubles == []
+    await reader.close()
