@@ -30,6 +30,7 @@ bench: $(VENV)/.ready-dev  ## each headline figure beside its baseline, measured
 
 bench-forecast: $(VENV)/.ready-dev  ## how well bins' time to full is forecast on recorded collections
 	$(BIN)/python -m benchmarks.forecast $(ARGS)
+	$(BIN)/python -m benchmarks.vibration
 
 clean:
 	rm -rf $(VENV) build *.egg-info

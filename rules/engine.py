@@ -119,10 +119,11 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
         if code in rules.by_code and (code not in past or past[code] < at)
     }
     windows = state.windows
-    late: Sequence[str] = ()
+    late: tuple[str, ...] = ()
     if rules.windows or windows:
-        windows = _followed(rules, state, said)
-        late = () if windows is state.windows else [name for name in said.values if name in rules.windows]
+        windows = _followed(rules, windows, said)
+        if windows is not state.windows:
+            late = tuple(name for name in rules.windows if name in said.values and name not in values)
     if not values and not events and at <= state.latest and windows is state.windows:
         return state, []
     signals = {**known, **{name: (at, value) for name, value in values.items()}} if values else known
@@ -136,17 +137,16 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
         online=True if back else state.online,
         online_at=at if back else state.online_at,
         windows=windows,
+        v=max(state.v, rules.version),
     )
     return _with_rules(rules, after, _Steps(rules, after, facts).said(said, values, events, late, back=back))
 
 
-def _followed(rules: RuleSet, state: DeviceState, said: Said) -> Pasts:
+def _followed(rules: RuleSet, known: Pasts, said: Said) -> Pasts:
     """The past of the signals that rules follow, without what no rule follows any longer."""
-    known = state.windows
     if not known.keys() <= rules.window_keys:
         known = {key: samples for key, samples in known.items() if key in rules.window_keys}
-    heard = [(name, float(value)) for name, value in said.values.items() if name in rules.windows]
-    return followed(rules.windows, known, said.at, heard) if heard else known
+    return followed(rules.windows, known, said.at, said.values)
 
 
 def _status(rules: RuleSet, state: DeviceState, status: Status, facts: Facts) -> Stepped:
@@ -169,11 +169,9 @@ Outcome = tuple[dict[str, Memory], list[Effect]]
 
 def _with_rules(rules: RuleSet, state: DeviceState, outcome: Outcome) -> Stepped:
     memories, effects = outcome
-    if state.v < rules.version:
-        return msgspec.structs.replace(state, rules=memories, v=rules.version), effects
     if memories == state.rules:
         return state, effects
-    return msgspec.structs.replace(state, rules=memories), effects
+    return msgspec.structs.replace(state, rules=memories, v=max(state.v, rules.version)), effects
 
 
 def _silent_from(rules: RuleSet, position: int, state: DeviceState, view: View, facts: Facts) -> int | None:
@@ -189,11 +187,11 @@ def _silent_from(rules: RuleSet, position: int, state: DeviceState, view: View, 
 _NONE: AbstractSet[int] = frozenset()
 
 
-def _by_measure(rules: RuleSet, followed: Iterable[str], events: Iterable[str]) -> set[int]:
-    """The rules whose measures have news: of the past of a signal, or of an event."""
+def _by_measure(rules: RuleSet, late: Iterable[str], events: Iterable[str]) -> set[int]:
+    """The rules that read no new value and yet have news: of the past of a signal, or of an event."""
     return {
         position
-        for index, names in ((rules.by_window, followed), (rules.by_since, events))
+        for index, names in ((rules.by_window, late), (rules.by_since, events))
         for name in names
         for position in index.get(name, ())
     }
@@ -230,14 +228,14 @@ class _Steps:
         said: Said,
         values: Mapping[str, Value],
         events: Mapping[str, str],
-        followed: Sequence[str],
+        late: Sequence[str],
         *,
         back: bool,
     ) -> Outcome:
         rules, received = self._rules, said.received
         touched = rules.reading(tuple(values))
-        if followed or rules.by_since:
-            touched = touched | _by_measure(rules, followed, events)
+        if late or (events and rules.by_since):
+            touched = touched | _by_measure(rules, late, events)
         happened = {position for code in events for position in rules.by_code[code]} if events else _NONE
         busy = happened | {rules.index[code] for code in self._memories} if self._memories else happened
         for position in sorted(touched | busy) if busy else touched:

@@ -10,7 +10,7 @@ from what the device's state remembers, and the condition goes on as plain CEL.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, get_args
 
@@ -32,11 +32,10 @@ class Window:
 
     signal: str
     length: int
+    key: str = field(init=False, compare=False)  # its name in the state
 
-    @property
-    def key(self) -> str:
-        """Its name in the state."""
-        return f"{self.signal} {span_in_words(self.length)}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.signal} {span_in_words(self.length)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +45,16 @@ class Measure:
     function: Function
     subject: str
     length: int = 0
+    slot: str = field(
+        init=False, compare=False
+    )  # the name under which its value is known; no signal can have it
+    window: Window | None = field(init=False, compare=False)  # the past it is worked out from
 
-    @property
-    def slot(self) -> str:
-        """The name under which its value is known; no signal can have it."""
+    def __post_init__(self) -> None:
         length = f", {span_in_words(self.length)}" if self.length else ""
-        return f"{self.function}({self.subject}{length})"
-
-    @property
-    def window(self) -> Window | None:
-        """The past it is worked out from; None where the state knows anyhow."""
-        if self.function == "since":
-            return None
-        return Window(self.subject, HISTORY if self.function == "forecast" else self.length)
+        object.__setattr__(self, "slot", f"{self.function}({self.subject}{length})")
+        past = HISTORY if self.function == "forecast" else self.length
+        object.__setattr__(self, "window", None if self.function == "since" else Window(self.subject, past))
 
 
 def measure_of(call: Call) -> Measure | None:

@@ -38,25 +38,25 @@ class View(msgspec.Struct, frozen=True, gc=False):
 def view_of(rules: RuleSet, state: DeviceState, asset: Mapping[str, Value], zone: str) -> View:
     """The view of a device; `asset` are its attributes, `zone` its community's time zone."""
     values = {name: value for name, (_, value) in state.signals.items()}
-    return View(state.signals, Measured(values, rules, state) if rules.measures else values, asset, zone)
+    if rules.measures:
+        values = Measured(values)
+        values.rules, values.state = rules, state
+    return View(state.signals, values, asset, zone)
 
 
 class Measured(dict[str, Value]):
     """Latest values that also know the measures of the rules, by their slots, worked out when asked for."""
 
-    __slots__ = ("_rules", "_state")
-
-    def __init__(self, values: Mapping[str, Value], rules: RuleSet, state: DeviceState) -> None:
-        super().__init__(values)
-        self._rules = rules
-        self._state = state
+    __slots__ = ("rules", "state")
+    rules: RuleSet
+    state: DeviceState
 
     def __missing__(self, name: str) -> Value:
-        measure, state = self._rules.measures[name], self._state
+        measure, state = self.rules.measures[name], self.state
         if measure.function == "since":
             found = (state.latest - state.events[measure.subject]) / SECOND
         else:
-            known = measured(measure, state.windows, self._rules.signals[measure.subject])
+            known = measured(measure, state.windows, self.rules.signals[measure.subject])
             if known is None:
                 raise KeyError(name)
             found = known

@@ -56,8 +56,8 @@ def lines_of(
     found: dict[float, Line] = {}
     for rule in rules:
         for trigger in rule.triggers:
-            if not isinstance(trigger, Holds | Happens) or trigger.when is None:
-                continue
+            if not isinstance(trigger, Holds | Happens) or trigger.when is None or trigger.when.measures:
+                continue  # what also depends on the past begins at no level of its own
             for node in walk(trigger.when.tree):
                 level = _level(node, signal, known)
                 if level is not None:

@@ -244,7 +244,7 @@ async def test_the_due_time_moves_only_when_it_must(conn: AsyncConnection, book:
     assert shown(await wake(conn, NOON + timedelta(hours=26), book)) == [
         ("raised", "bin_silent", 26 * 60, True)
     ]
-    assert await next_due(conn) is None
+    assert await next_due(conn) == NOON + timedelta(hours=26, days=3)  # the next rung of its ladder
     back = await hear(conn, [fill(device, 22, 27 * 60)], book)
     assert shown(back) == [("cleared", "bin_silent", 27 * 60, True)]
 

@@ -173,4 +173,4 @@ def test_an_unknown_asset_class_is_named(tmp_path: Path) -> None:
 
 
 def test_the_shipped_rules_have_no_mistakes() -> None:
-    assert len(load_rulebook().rules) == 15
+    assert len(load_rulebook().rules) == 16

@@ -30,7 +30,7 @@ def story(folder: Path, raised: str) -> Path:
 def test_the_shipped_rules_are_checked_where_no_file_is_named() -> None:
     result = CliRunner().invoke(rules, ["check"])
     assert result.exit_code == 0
-    assert result.output == "15 rules in 2 files: no mistakes.\n"
+    assert result.output == "16 rules in 2 files: no mistakes.\n"
 
 
 def test_mistakes_are_printed_with_their_place(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from rules.rule import Holds
 from rules.ruleset import RuleSet
 from rules.scenario import START_MOMENT
 from rules.state import DeviceState, dump_state, load_state
-from rules.windows import MOST, Samples, measured, with_sample
+from rules.windows import MOST, Past, measured, with_sample
 from tests.unit.rule_parts import a_rule, a_set, when
 
 FILL = load_vocabulary().signals("bin")["fill_percent"]
@@ -127,10 +127,11 @@ def test_alarms_agree_wherever_the_readings_decide(readings: Readings, random: R
 @settings(max_examples=50)
 def test_a_window_is_bounded_and_in_order(said: Readings, length: int) -> None:
     window = Window("fill_percent", length)
-    samples: Samples = ()
+    past: Past | None = None
     for at, value in said:
-        samples = with_sample(samples, window, at, value)
-    assert len(samples) <= MOST + 3
+        past = with_sample(past, window, at, value)
+    samples = [] if past is None else past.samples
+    assert len(samples) <= MOST + 4
     assert all(first[0] < second[0] for first, second in pairwise(samples))
     assert not said or samples[-1][0] == max(at for at, _ in said)
 
