@@ -17,6 +17,7 @@ HOMES = {
     "ledger": "billing",
     "load": "load",
     "migrate": "storage",
+    "profile": "profile",
     "rules": "rules",
     "simulate": "simulate",
     "trace": "trace",

@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 import click
 
 from clerestory.door import CannotServe
+from config.profile_files import ProfileFileError
 from config.settings import SettingsError
 from gateway.broker import BrokerFailed
 from gateway.sharing import SharingUnsupported
@@ -26,6 +27,7 @@ T = TypeVar("T")
 
 MENDABLE = (
     SettingsError,
+    ProfileFileError,
     BrokerFailed,
     SharingUnsupported,
     CannotServe,

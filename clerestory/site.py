@@ -9,6 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from clerestory.seeing.watch import Watch
 from config.clock import Clock
+from config.profiles import use_site_profiles
 from config.settings import Settings
 from gateway.broker import open_broker
 from rules.book import RuleBook
@@ -44,6 +45,7 @@ async def open_site(settings: Settings, clock: Clock, *, broker: bool = True) ->
     wants no broker is a command beside a running site, and joins that site's database; two whole sites on
     one directory refuse each other.
     """
+    use_site_profiles(settings.profiles_dir)
     rules = Rules(settings.rules_dir)  # a mistake in the files is said before anything starts
     async with AsyncExitStack() as stack:
         database_url = settings.database_url

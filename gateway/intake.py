@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from gateway.deadletters import LARGEST_PAYLOAD
-from gateway.envelopes import kiosk, lorawan, native
+from gateway.envelopes import kiosk, lorawan, native, vendor_json
 from gateway.envelopes.lorawan import Uplink
 from gateway.kiosk import KioskAsk, KioskPayment
 from gateway.known import Known, Window
@@ -57,6 +57,8 @@ def understand(message: Addressed, known: Known, window: Window) -> Said:
     known.admit(message.received_at)
     if message.uplink is not None:
         return lorawan.hear(message.uplink, known, message.received_at, window)
+    if message.kind == "up" and known.profile.envelope == "json":
+        return vendor_json.hear(message.payload, known, message.received_at, window)
     if message.kind == "up":
         return native.hear(message.payload, known, message.received_at, window)
     if message.kind == "status":

@@ -14,28 +14,14 @@ from typing import Annotated
 
 import msgspec
 
-from config.profiles import FieldMap
-from gateway.envelopes import milesight
+from gateway.envelopes import mapping, milesight
 from gateway.envelopes.explain import UNREADABLE
-from gateway.known import Ear, Known, Window, signal_value
+from gateway.known import Known, Window
 from gateway.refusals import Refused, shown
-from gateway.signals import Event, Heard, Reading
+from gateway.signals import Heard
 
 ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
 DevEui = Annotated[str, msgspec.Meta(pattern="^[0-9A-Fa-f]{16}$")]
-# About the device itself rather than what it watches: an uplink with nothing else is a sign of life.
-ABOUT_ITSELF = frozenset(
-    {
-        "ipso_version",
-        "sn",
-        "hardware_version",
-        "firmware_version",
-        "device_status",
-        "lorawan_class",
-        "reset_event",
-    }
-    | {"tsl_version", "power"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +71,7 @@ def chirpstack(payload: bytes, dev_eui: str) -> Uplink:
     try:
         said = _CHIRPSTACK.decode(payload)
     except UNREADABLE as error:
-        raise _refused(payload, error) from None
+        raise refused_json(payload, error) from None
     found = said.device_info.dev_eui.lower()
     if found != dev_eui:
         raise Refused("wrong_identity", f"deviceInfo.devEui is {found}, the topic says {dev_eui}")
@@ -97,7 +83,7 @@ def things_stack(payload: bytes, device_id: str) -> Uplink:
     try:
         said = _THINGS_STACK.decode(payload)
     except UNREADABLE as error:
-        raise _refused(payload, error) from None
+        raise refused_json(payload, error) from None
     ids, uplink = said.end_device_ids, said.uplink_message
     if ids.device_id != device_id:
         raise Refused(
@@ -111,24 +97,10 @@ def things_stack(payload: bytes, device_id: str) -> Uplink:
 def hear(uplink: Uplink, known: Known, received_at: datetime, window: Window) -> Heard:
     """Turn an uplink into readings and events by the device's profile, or refuse it."""
     ear = known.listen()
-    ts = window.admit(uplink.ts, received_at)
     fields = decoded(uplink, known)
-    profile = known.profile
-    readings: list[Reading] = []
-    events: list[Event] = []
-    for name, value in fields.items():
-        if name in profile.fields:
-            mapped = profile.fields[name]
-            readings.append(Reading(mapped.signal, ts, _mapped(name, value, mapped, ear)))
-        elif name in profile.field_events and value == profile.field_events[name].when:
-            events.append(Event(profile.field_events[name].event, ts))
-    if profile.fill is not None and known.fill is not None and profile.fill.field in fields:
-        distance = _mapped(
-            profile.fill.field, fields[profile.fill.field], profile.fields[profile.fill.field], ear
-        )
-        readings.append(Reading("fill_percent", ts, known.fill.percent(distance)))
-    _refuse_where_nothing_is_known(fields, known)
-    return Heard(known.device, received_at, tuple(readings), tuple(events))
+    time = known.profile.time
+    ts = (mapping.moment(fields, time) if time is not None else None) or uplink.ts
+    return mapping.hear(fields, known, ear, window.admit(ts, received_at), received_at)
 
 
 def decoded(uplink: Uplink, known: Known) -> Mapping[str, object]:
@@ -144,34 +116,6 @@ def decoded(uplink: Uplink, known: Known) -> Mapping[str, object]:
     return milesight.decode(uplink.data)
 
 
-def _mapped(name: str, value: object, mapped: FieldMap, ear: Ear) -> float:
-    if mapped.values is not None:
-        if not isinstance(value, str | int | float) or str(value) not in mapped.values:
-            raise Refused(
-                "out_of_range", f"{name} is {shown(value)}; right would be one of {', '.join(mapped.values)}"
-            )
-        value = mapped.values[str(value)]
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            value = value * mapped.scale + mapped.offset
-        except OverflowError:
-            raise Refused(
-                "out_of_range", f"{name} is {shown(value)}; right would be a number that a sensor can mean"
-            ) from None
-    return signal_value(ear.signals[mapped.signal], value)
-
-
-def _refuse_where_nothing_is_known(fields: Mapping[str, object], known: Known) -> None:
-    profile = known.profile
-    expected = {*profile.fields, *profile.field_events, *profile.ignored_fields, *ABOUT_ITSELF}
-    if not expected & set(fields):
-        raise Refused(
-            "unknown_signal",
-            f"the uplink has {shown(', '.join(fields)) or 'nothing'}; profile {profile.name!r} knows "
-            f"{', '.join(profile.fields)}",
-        )
-
-
 def _bytes(text: str, where: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
@@ -179,7 +123,8 @@ def _bytes(text: str, where: str) -> bytes:
         raise Refused("bad_type", f"{where} is {shown(text)}; right would be base64") from None
 
 
-def _refused(payload: bytes, error: Exception) -> Refused:
+def refused_json(payload: bytes, error: Exception) -> Refused:
+    """Say why something is not the JSON it should be."""
     if isinstance(error, RecursionError):
         return Refused("not_json", "the payload is nested too deeply")
     if not isinstance(error, msgspec.ValidationError):

@@ -36,7 +36,7 @@ def test_a_class_without_sensors_has_no_signals() -> None:
 def test_an_unknown_class_is_named_with_what_there_is() -> None:
     with pytest.raises(UnknownName, match=r"unknown asset class 'boat'; known: elevator, bin"):
         load_vocabulary().signals("boat")
-    with pytest.raises(UnknownName, match="unknown device profile 'x'; known: bin-native"):
+    with pytest.raises(UnknownName, match="unknown device profile 'x'; known: bin-fiware"):
         load_profiles()["x"]
 
 
