@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from clerestory.door import door_at
+from clerestory.ingest import TakenBefore
+from clerestory.pipeline import make_ingest
 from clerestory.seeing.vitals import vitals_of
 from clerestory.site import Site
+from gateway.refusals import Refusal
 from storage.notify import listen
 from web.app import create_app
+from web.house import Retake
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +30,26 @@ async def serving(site: Site) -> AsyncIterator[str]:
         book=site.book,
         public_url=settings.public_url,
         desk_phone=settings.desk_phone,
+        retake=_retake(site),
         behind_proxy=behind_proxy,
         vitals=vitals_of(site, near=not behind_proxy),
     )
     async with door_at(app, "CLERESTORY_HTTP", settings.http_host, settings.http_port) as url:
         log.info("pages on %s", url)
         yield url
+
+
+def _retake(site: Site) -> Retake:
+    """Take dead letters as the gateway does, for the office's button."""
+    ingest = make_ingest(site)
+
+    async def retake(letter_id: int) -> Refusal | None:
+        try:
+            return await ingest.retry(letter_id)
+        except TakenBefore:  # by somebody faster
+            return None
+
+    return retake
 
 
 async def run_web(site: Site, stop: asyncio.Event) -> None:

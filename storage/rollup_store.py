@@ -9,7 +9,7 @@ from psycopg import AsyncConnection, AsyncCursor, sql
 from psycopg.rows import class_row, scalar_row, tuple_row
 
 from storage import columns
-from storage.levels import HOUR, ORIGIN, Grid, Level
+from storage.levels import DAY, HOUR, ORIGIN, Grid, Level, floor_to
 from storage.points import Bucket
 
 Mark = tuple[int, int, int, int]
@@ -355,3 +355,21 @@ async def counts(
             _asked(community_id, device_id, signals, HOUR, over),
         )
         return await cursor.fetchall()
+
+
+async def is_heard_before(conn: AsyncConnection, community_id: int, device_id: int, moment: datetime) -> bool:
+    """Whether a device sent any reading before a moment, be it only in the roll-ups now."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(
+            "SELECT EXISTS (SELECT FROM reading_day WHERE community_id = %(community_id)s"
+            "                AND device_id = %(device_id)s AND start < %(day)s)"
+            "    OR EXISTS (SELECT FROM reading WHERE community_id = %(community_id)s"
+            "                AND device_id = %(device_id)s AND ts < %(moment)s)",
+            {
+                "community_id": community_id,
+                "device_id": device_id,
+                "moment": moment,
+                "day": floor_to(moment, DAY.width),
+            },
+        )
+        return bool(await cursor.fetchone())

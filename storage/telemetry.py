@@ -28,6 +28,7 @@ __all__ = [
     "heard_hours",
     "latest",
     "series",
+    "was_heard_before",
     "write_events",
     "write_readings",
 ]
@@ -245,6 +246,13 @@ async def heard_hours(
     ids = await store.signal_ids(conn, signals)
     over = Grid(levels.floor_to(start, HOUR.width), end, HOUR.width, HOUR)
     return dict(await rollup_store.counts(conn, community_id, device_id, list(ids.values()), over))
+
+
+async def was_heard_before(
+    conn: AsyncConnection, community_id: int, device_id: int, moment: datetime
+) -> bool:
+    """Whether a device had sent any reading before a moment, as far back as anything is kept."""
+    return await rollup_store.is_heard_before(conn, community_id, device_id, moment)
 
 
 async def latest(conn: AsyncConnection, community_id: int, device_id: int) -> dict[str, Sample]:

@@ -54,7 +54,7 @@ from web import (
 )
 from web.access import access_of
 from web.errors import errors
-from web.house import HOUSE, House
+from web.house import HOUSE, House, Retake
 from web.i18n import load_catalogues
 from web.live import Listen, LiveHub
 from web.passwords import Passwords
@@ -106,6 +106,7 @@ def create_app(
     public_url: str = "",
     behind_proxy: bool = False,
     desk_phone: str = "",
+    retake: Retake | None = None,
     vitals: Vitals | None = None,
 ) -> web.Application:
     """Build the application; `listen` yields the database's changes for live pages."""
@@ -124,6 +125,7 @@ def create_app(
         behind_proxy=behind_proxy,
         desk_phone=desk_phone,
         public_url=public_url,
+        retake=retake,
     )
     app[VITALS] = vitals or Vitals()
     routes = rooms()

@@ -1,6 +1,7 @@
 """What every handler may use: the pool, the clock, the templates, the live hub."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,11 +9,15 @@ from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
 
 from config.clock import Clock
+from gateway.refusals import Refusal
 from rules.book import RuleBook
 from web.i18n import Catalogues
 from web.live import LiveHub
 from web.passwords import Passwords
 from web.templating import Templates
+
+# Takes a dead letter as if it had just arrived; gives why it is refused again, None when it is taken.
+Retake = Callable[[int], Awaitable[Refusal | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class House:
 
     `darkroom` is entered to make a photo small, which takes much memory and a whole core, so few fit in.
     `public_url` is the address by which people open the pages, for labels; empty where none is set.
+    `retake` is None where refused messages cannot be tried again from a page.
     `desk_phone` is the number technicians tap to call the desk; empty where none is set.
     """
 
@@ -35,6 +41,7 @@ class House:
     secure: bool
     behind_proxy: bool
     desk_phone: str
+    retake: Retake | None
     public_url: str = ""
 
 

@@ -179,6 +179,8 @@ MATRIX = {
     "GET /devices/{community}/{code}": THE_DESK,
     "GET /devices/{community}/{code}/values": THE_DESK,
     "GET /devices/{community}/{code}/series.json": THE_DESK,
+    "GET /devices/{community}/{code}/letters/{letter}": THE_DESK,
+    "POST /devices/{community}/{code}/letters/{letter}": THE_DESK,
 }
 
 
@@ -195,6 +197,7 @@ class Asked:
     alarm: int
     mute: int
     ticket: str
+    letter: int
 
     def path(self, route: str) -> str:
         """Fill a route's placeholders with what belongs to ann, wang or home."""
@@ -215,6 +218,7 @@ class Asked:
             "act": "reassign",
             "community": "home",
             "code": "L1-S",
+            "letter": str(self.letter),
         }
         return path.format_map(values) + ("?signal=speed_m_s" if path.endswith(".json") else "")
 
@@ -236,6 +240,14 @@ async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
         """,
         community=town.communities["home"],
         device=town.devices["L1"],
+        now=clock.now(),
+    )
+    letter = await _value(
+        conn,
+        """
+        INSERT INTO dead_letter (received_at, topic, payload, digest, reason, detail)
+        VALUES (%(now)s, 'clerestory/home/L1-S/up', '', '1', 'not_json', '?') RETURNING id
+        """,
         now=clock.now(),
     )
     ticket = NewTicket(
@@ -260,6 +272,7 @@ async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
             alarm=int(str(alarm)),
             mute=int(str(await _value(conn, _MUTE, community=town.communities["home"], now=clock.now()))),
             ticket=number,
+            letter=int(str(letter)),
         )
 
 

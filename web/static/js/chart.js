@@ -91,7 +91,7 @@ function axes(series, palette, zone) {
     timeZone: zone,
     ...(span > 2 * 86400 ? { month: "numeric", day: "numeric" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
   });
-  const step = [300, 600, 900, 1800, 3600, 7200, 14400, 21600, 28800, 43200, 86400, 172800, 432000, 604800];
+  const step = [300, 600, 900, 1800, 3600, 7200, 14400, 21600, 28800, 43200, 86400, 172800, 432000, 604800, 1209600, 2592000, 5184000];
   return [
     { ...shared, incrs: step, space: 56, size: 32, values: (_, ticks) => ticks.map((tick) => format.format(tick * 1000)) },
     {
