@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("ingest", "latency", "bills", "replay", "forecast", "parts")
+BENCHMARKS = ("ingest", "latency", "bills", "replay", "forecast", "parts", "readback")
 
 
 def main() -> None:
