@@ -142,7 +142,7 @@ def battery_words(request: web.Request, known: Health, today: date) -> BatteryWo
                 "major",
                 "battery-warning",
                 say.gettext("At its end: change it now."),
-                say.gettext("It is at ten percent or below, now or by its trend. The sensor may fail any day."),
+                say.gettext("At ten percent or below, now or by its trend: the sensor may fail any day."),
             )
         case Steady():
             return BatteryWords(

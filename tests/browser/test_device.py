@@ -9,16 +9,12 @@ from playwright.async_api import Browser, expect
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from clerestory.ingest import Ingest
-from config.profiles import load_profiles
 from config.text import Language
 from gateway.deadletters import DeadLetter
-from gateway.known import Window
-from gateway.registry import Registry
 from gateway.store import keep_letters
-from rules.book import load_rulebook
 from storage import telemetry
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
+from tests.integration.gateway_world import make_ingest
 from tests.integration.web_client import quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from tests.rolling import roll_up
@@ -82,9 +78,7 @@ async def server(
     pool: AsyncConnectionPool, scene: Scene, clock: ManualClock
 ) -> AsyncIterator[BaseTestServer]:
     assert scene.devices
-    window = Window(timedelta(days=400))
-    ingest = Ingest(pool, Registry(load_profiles()), load_rulebook(), window, clock)
-    app = create_app(pool, clock, passwords=quick_passwords(), retake=ingest.retry)
+    app = create_app(pool, clock, passwords=quick_passwords(), retake=make_ingest(pool, clock).retry)
     async with server_of(app) as running:
         yield running
 

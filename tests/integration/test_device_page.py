@@ -11,12 +11,8 @@ from aiohttp.test_utils import BaseTestServer
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from clerestory.ingest import Ingest
-from config.profiles import load_profiles
-from gateway.known import Window
-from gateway.registry import Registry
-from rules.book import load_rulebook
 from storage import telemetry
+from tests.integration.gateway_world import make_ingest
 from tests.integration.web_client import Browser, quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from tests.rolling import roll_up
@@ -37,9 +33,7 @@ async def server(
     pool: AsyncConnectionPool, scene: Scene, clock: ManualClock
 ) -> AsyncIterator[BaseTestServer]:
     assert scene.devices
-    registry, window = Registry(load_profiles()), Window(timedelta(days=400))
-    ingest = Ingest(pool, registry, load_rulebook(), window, clock)
-    app = create_app(pool, clock, passwords=quick_passwords(), retake=ingest.retry)
+    app = create_app(pool, clock, passwords=quick_passwords(), retake=make_ingest(pool, clock).retry)
     async with server_of(app) as running:
         yield running
 

@@ -152,6 +152,8 @@ MATRIX = {
     "GET /operations": MANAGERS,
     "GET /operations/now": MANAGERS,
     "GET /devices": DESKS,
+    "GET /devices/{community}/{code}/letters/{letter}": THE_DESK,
+    "POST /devices/{community}/{code}/letters/{letter}": THE_DESK,
     "GET /devices/new": KEEPERS,
     "POST /devices/new": KEEPERS,
     "GET /devices/find-asset": KEEPERS,
@@ -179,8 +181,6 @@ MATRIX = {
     "GET /devices/{community}/{code}": THE_DESK,
     "GET /devices/{community}/{code}/values": THE_DESK,
     "GET /devices/{community}/{code}/series.json": THE_DESK,
-    "GET /devices/{community}/{code}/letters/{letter}": THE_DESK,
-    "POST /devices/{community}/{code}/letters/{letter}": THE_DESK,
 }
 
 
