@@ -11,6 +11,7 @@ from typing import Final
 
 from config.profiles import Profiles
 from gateway.devices.credentials import Credential
+from gateway.sharing import PROBE
 from gateway.topics import SUBSCRIPTIONS
 
 # The gateway acknowledges after COMMIT, so what the broker lets fly unacknowledged bounds the throughput.
@@ -29,10 +30,12 @@ ACCESS: Final = "acl"
 _HEAD: Final = (
     "# Written by `clerestory broker config`. Do not edit: it is written again when devices change.\n"
 )
+# A gateway asks the broker whether it shares subscriptions by sending itself something.
+_ASKS: Final = (f"{PROBE}/#",)
 _HEARS: Final = {
-    "gateway": SUBSCRIPTIONS,
+    "gateway": (*SUBSCRIPTIONS, *_ASKS),
     "worker": (),
-    "site": SUBSCRIPTIONS,
+    "site": (*SUBSCRIPTIONS, *_ASKS),
     "network_server": (),
 }
 _ANSWERS: Final = (
@@ -42,9 +45,9 @@ _ANSWERS: Final = (
     "clerestory/+/office/+/escalation",
 )
 _SAYS: Final = {
-    "gateway": (),
+    "gateway": _ASKS,
     "worker": _ANSWERS,
-    "site": _ANSWERS,
+    "site": (*_ANSWERS, *_ASKS),
     "network_server": ("application/+/device/+/event/+", "v3/+/devices/+/up"),
 }
 

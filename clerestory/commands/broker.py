@@ -165,21 +165,27 @@ async def _config(job: _Job, *, watch: bool) -> None:
     settings = load_settings()
     if watch:
         begin_logging(settings)
-    async with stop_on_signals() as stop, open_site(settings, SystemClock(), broker=False) as site:
+    async with open_site(settings, SystemClock(), broker=False) as site:
         await _write(site, job)
         if watch:
-            click.echo("watching; Ctrl-C ends it")
-            watching = asyncio.ensure_future(_watch(site, job))
-            stopped = asyncio.ensure_future(stop.wait())
-            await asyncio.wait([watching, stopped], return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-            watching.cancel()
-            await asyncio.gather(stopped, watching, return_exceptions=True)
-            if watching.done() and not watching.cancelled():
-                watching.result()
+            await _watch(site, job)
 
 
 async def _watch(site: Site, job: _Job) -> None:
+    """Write again at every change, until told to stop; where that fails, raise what it failed with."""
+    async with stop_on_signals() as stop:
+        click.echo("watching; Ctrl-C ends it")
+        watching = asyncio.ensure_future(_write_at_every_change(site, job))
+        stopped = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([watching, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        watching.cancel()
+        await asyncio.gather(stopped, watching, return_exceptions=True)
+        if not watching.cancelled():
+            watching.result()
+
+
+async def _write_at_every_change(site: Site, job: _Job) -> None:
     async with aclosing(listen(site.database_url)) as changes:
         async for change in changes:
             if change.what in {"registry", "connected", "reconnected"}:

@@ -74,5 +74,6 @@ CREATE TABLE adoption (
     done_at    timestamptz,
     watched_until timestamptz NOT NULL  -- a gateway may refuse in a transaction that began before the registration
 );
-CREATE INDEX adoption_open ON adoption (watched_until, id);
+CREATE INDEX adoption_watched ON adoption (watched_until);
+CREATE INDEX adoption_waiting ON adoption (id) WHERE done_at IS NULL;
 CREATE INDEX adoption_device ON adoption (device_id);

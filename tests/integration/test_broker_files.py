@@ -1,5 +1,7 @@
 """Mosquitto's generated files, proven with a real Mosquitto: nobody speaks or hears under another's name."""
 
+import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -8,25 +10,39 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 
 import paho.mqtt.client as mqtt
 import pytest
+from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 from psycopg import AsyncConnection
 
 from clerestory.brokering import put_all
+from clerestory.cli import main
 from config.profiles import load_profiles
 from gateway import mosquitto
 from gateway.devices import credentials
 from gateway.devices.credentials import Issued, Subject
 from gateway.devices.issuing import subject_of
-from gateway.mosquitto import Layout, Listener
+from gateway.mosquitto import Layout, Listener, Tls
+from gateway.publisher import Publisher
+from gateway.session import Session
+from gateway.sharing import check_sharing
+from storage.notify import notify
 from storage.tether import tethered
-from tests.integration.gateway_world import make_world
-from tests.manual_clock import START
+from tests.integration.gateway_world import make_world, until
+from tests.manual_clock import START, ManualClock
 from tests.mosquitto import free_port, mosquitto_program
 
 PATIENCE = 20.0
@@ -36,7 +52,9 @@ REFUSED = 5  # MQTT 3.1.1: not authorised
 class Client:
     """One MQTT client as a device is: MQTT 3.1.1, QoS 1."""
 
-    def __init__(self, port: int, name: str, secret: str, client_id: str = "") -> None:
+    def __init__(
+        self, port: int, name: str, secret: str, client_id: str = "", *, trusting: Path | None = None
+    ) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.code: int | None = None
         self.gone = threading.Event()
@@ -47,6 +65,8 @@ class Client:
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
         self._client.on_disconnect = lambda *_: self.gone.set()
+        if trusting is not None:
+            self._client.tls_set(str(trusting))
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         with self._news:
@@ -241,6 +261,122 @@ async def test_what_is_revoked_or_rotated_is_refused_after_reading_again(
     assert [row[0] for row in await cursor.fetchall()] == ["issued", "issued", "issued", "rotated", "revoked"]
 
 
+async def test_the_gateway_hears_by_a_shared_subscription_and_the_worker_answers(
+    conn: AsyncConnection, broker: Broker, clock: ManualClock
+) -> None:
+    await make_world(conn)
+    device, kiosk, gateway, worker = await issue(
+        conn, ("court/bin-1", None), ("court/kiosk-1", None), ("gw", "gateway"), ("wk", "worker")
+    )
+    broker.write(await credentials.in_force(conn, START))
+    with broker.running():
+        address = f"127.0.0.1:{broker.layout.services.port}"
+        url = f"mqtt://{gateway.username}:{gateway.secret}@{address}"
+        await check_sharing(url)
+        async with (
+            Session(url, "gateway-1", clock, share="all") as one,
+            Session(url, "gateway-2", clock, share="all") as two,
+        ):
+            for each in (one, two):
+                await asyncio.wait_for(each.connected.wait(), PATIENCE)
+            sensor = await asyncio.to_thread(broker.device, device)
+            for number in range(20):
+                await asyncio.to_thread(sensor.publish, "clerestory/court/bin-1/up", str(number))
+            heard: list[bytes] = []
+            while len(heard) < 20:
+                takes = [asyncio.create_task(each.take(100)) for each in (one, two) if each.waiting]
+                for take in takes:
+                    heard += [delivery.payload for delivery in await take]
+                await asyncio.sleep(0.01)
+            assert sorted(map(int, heard)) == list(range(20)), "each once, by either"
+            sensor.close()
+        till = await asyncio.to_thread(broker.device, kiosk)
+        await asyncio.to_thread(till.subscribe, "clerestory/court/kiosk-1/receipt")
+        async with Publisher(f"mqtt://{worker.username}:{worker.secret}@{address}") as publisher:
+            await publisher.publish("clerestory/court/kiosk-1/receipt", "paid")
+        await asyncio.to_thread(till.until, "clerestory/court/kiosk-1/receipt")
+        till.close()
+
+
+async def test_devices_are_served_over_tls(conn: AsyncConnection, broker: Broker, tmp_path: Path) -> None:
+    await make_world(conn)
+    [device] = await issue(conn, ("court/bin-1", None))
+    certificate, key = self_signed(tmp_path)
+    broker.layout = replace(broker.layout, tls=Tls(str(certificate), str(key)))
+    broker.write(await credentials.in_force(conn, START))
+    with broker.running():
+        port = broker.layout.devices.port
+        assert Client(port, device.username, device.secret, trusting=certificate).code == 0
+        with socket.create_connection(("127.0.0.1", port)) as plain:
+            plain.sendall(b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02me")  # CONNECT, in the clear
+            with contextlib.suppress(ConnectionResetError):
+                assert not plain.recv(10).startswith(b"\x20"), "a CONNACK, in the clear"
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, secret = folder / "cert.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return certificate, secret
+
+
+async def test_watching_tells_the_broker_as_soon_as_something_changes(
+    conn: AsyncConnection, broker: Broker, database_url: str, tmp_path: Path
+) -> None:
+    await make_world(conn)
+    first, second = await issue(conn, ("court/bin-1", None), ("court/bin-2", None))
+    broker.write(await credentials.in_force(conn, START))
+    with broker.running() as mosquitto_process:
+        one = await asyncio.to_thread(broker.device, first)
+        pid = tmp_path / "pid"
+        pid.write_text(str(mosquitto_process.pid), encoding="utf-8")
+        where = [str(broker.layout.devices.port), str(broker.layout.services.port)]
+        watch = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "from clerestory.cli import main; main()", "broker", "config", "--watch"),
+            *("--out", str(broker.directory), "--host", "127.0.0.1", "--port", where[0]),
+            *("--service-port", where[1], "--reload", str(pid)),
+            env={"PATH": os.environ["PATH"], "CLERESTORY_DATABASE_URL": database_url},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert watch.stdout is not None
+        line = ""
+        while "watching" not in line:
+            line = (await asyncio.wait_for(watch.stdout.readline(), PATIENCE * 3)).decode()
+            assert line
+        assert await credentials.revoke(conn, first.username, START, None)
+        assert await asyncio.to_thread(one.gone.wait, PATIENCE), "the revoked device stays connected"
+        await conn.execute("UPDATE device SET retired_at = now() WHERE code = 'bin-2'")
+        await notify(conn, "registry", [])
+        acl = broker.directory / mosquitto.ACCESS
+        await until(lambda: "court/" not in acl.read_text(encoding="utf-8"), "the retired device gone")
+        one.close()
+        watch.terminate()
+        assert await asyncio.wait_for(watch.wait(), PATIENCE) == 0
+        assert second.username not in (broker.directory / mosquitto.PASSWORDS).read_text(encoding="utf-8")
+
+
 async def test_the_files_are_ours_alone_and_the_same_each_time(conn: AsyncConnection, broker: Broker) -> None:
     await make_world(conn)
     await issue(conn, ("court/bin-2", None), ("court/bin-1", None), ("net", "network_server"))
@@ -268,15 +404,23 @@ async def test_a_secret_is_kept_and_shown_nowhere_else(conn: AsyncConnection) ->
         await credentials.issue(conn, Subject(issued.username, "gateway"), START, None)
 
 
-def command(database_url: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from clerestory.cli import main; main()", *words],
-        env={"PATH": os.environ["PATH"], "CLERESTORY_DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command(database_url: str, *words: str) -> Answer:
+    """Run one of our commands, on an event loop of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        runner = CliRunner(env={"CLERESTORY_DATABASE_URL": database_url})
+        result = thread.submit(runner.invoke, main, words).result()
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Answer(result.exit_code, result.stdout, result.stderr)
 
 
 async def test_the_commands(conn: AsyncConnection, database_url: str, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +23,7 @@ from gateway.devices.draft import Fit, Registered, Wanted, judge
 from gateway.devices.register import DeviceRefused, GoneMeanwhile, Hand
 from rules.book import load_rulebook
 from tests.integration.gateway_world import WINDOW, World, make_ingest, make_world, one, said, up
-from tests.integration.test_broker_files import command
+from tests.integration.test_broker_files import Answer, command
 from tests.manual_clock import START, ManualClock
 
 ATTRIBUTES = listing.rule_attributes(load_rulebook())
@@ -361,7 +360,7 @@ async def test_letters_of_a_name_that_changed_meanwhile_do_not_spin(
 async def test_the_commands(world: World, database_url: str, tmp_path: Path) -> None:
     assert world
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str) -> Answer:
         return command(database_url, "devices", *words)
 
     wrong = run("add", "court/b-1", "--profile", "bin-nativ", "--set", "volume_l=much")
