@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
+from psycopg import DatabaseError
 
 from clerestory.site import Site
 from clerestory.steps import Loop
 from dispatch import plans
 from rules.apply import end_retired_rules
 from storage import rollups, telemetry
+from storage.compression import UNTOUCHED, compress_older_than
 
 PLANS_NAP = 60.0
 HOUSEKEEPING_NAP = 3600.0
@@ -110,9 +112,21 @@ class Schedule:
             await rollups.forget_before(conn, now, oldest_day)
         async with self._site.pool.connection() as conn:
             dropped = await telemetry.drop_older_than(conn, oldest)
+        await self._compress(now)
         if dropped or ended:
             log.info("dropped %s; ended %d alarms of rules that are gone", dropped or "nothing", ended)
         return None
+
+    async def _compress(self, now: datetime) -> None:
+        """Compress old readings where that is possible; where it is refused the rest of the house goes on."""
+        try:
+            async with self._site.pool.connection() as conn:
+                compressed = await compress_older_than(conn, now - UNTOUCHED)
+        except DatabaseError as error:
+            log.warning("readings could not be compressed: %s", str(error).strip())
+            return
+        if compressed:
+            log.info("compressed %s", ", ".join(compressed))
 
 
 def _job_id(zone: str, hour: int, minute: int) -> str:

@@ -85,6 +85,43 @@ async def drop_piece(conn: AsyncConnection, name: Sequence[str]) -> None:
         await conn.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(*name)))
 
 
+async def may_compress(conn: AsyncConnection) -> bool:
+    """Whether TimescaleDB keeps the readings and its licence allows compressing them."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute("SELECT current_setting('timescaledb.license', true) = 'timescale'")
+        licensed = bool(await cursor.fetchone())
+    return licensed and await is_hypertable(conn)
+
+
+async def enable_compression(conn: AsyncConnection) -> None:
+    """Say how chunks are compressed: each series by itself, so that a chart reads only its own."""
+    await conn.execute(
+        "ALTER TABLE reading SET (timescaledb.compress,"
+        " timescaledb.compress_segmentby = 'community_id, device_id, signal_id',"
+        " timescaledb.compress_orderby = 'ts')"
+    )
+
+
+async def uncompressed_chunks(conn: AsyncConnection, before: datetime) -> list[tuple[str, str]]:
+    """The chunks (schema, name) that ended by a moment and are not compressed, oldest first."""
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(
+            "SELECT chunk_schema, chunk_name FROM timescaledb_information.chunks"
+            " WHERE hypertable_name = 'reading' AND NOT is_compressed AND range_end <= %(before)s"
+            " ORDER BY range_start",
+            {"before": before},
+        )
+        return await cursor.fetchall()
+
+
+async def compress_chunk(conn: AsyncConnection, name: Sequence[str]) -> None:
+    """Compress one chunk."""
+    await conn.execute(
+        "SELECT compress_chunk(format('%%I.%%I', %(schema)s::text, %(name)s::text)::regclass)",
+        {"schema": name[0], "name": name[-1]},
+    )
+
+
 async def delete_events(conn: AsyncConnection, before: datetime) -> int:
     deleted = await conn.execute("DELETE FROM event WHERE ts < %(before)s", {"before": before})
     return deleted.rowcount

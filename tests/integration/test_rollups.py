@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg_pool import AsyncConnectionPool
 
-from storage import rollup_store, rollups, telemetry
+from storage import rollup_store, rollups, store, telemetry
+from storage.compression import compress_older_than
 from storage.levels import DAY, HOUR, HOURS_KEPT, Grid, floor_to, grid
 from storage.points import Bucket, with_gaps
 from storage.pool import in_utc
@@ -399,3 +400,54 @@ async def test_hours_in_which_a_device_was_heard(conn: psycopg.AsyncConnection) 
         assert found == wanted
         await roll_up(conn, NOW)
     assert await telemetry.heard_hours(conn, 1, 7, [], hour, NOW) == {}
+
+
+async def test_nothing_is_compressed_where_no_licence_allows_it(conn: psycopg.AsyncConnection) -> None:
+    number = (await telemetry.ensure_signals(conn, ["fill_percent"]))["fill_percent"]
+    readings = [(NOW - timedelta(days=5 * index), float(index)) for index in range(60)]
+    await write(conn, 7, number, readings)
+    await roll_up(conn, NOW)
+    if await store.may_compress(conn):
+        pytest.skip("this server has TimescaleDB under its community licence")
+    assert await compress_older_than(conn, NOW) == []
+    await assert_charts(conn, 7, "fill_percent", readings, NOW)
+
+
+async def _until_it_waits(conn: psycopg.AsyncConnection, pid: int) -> None:
+    """Look until a session waits for a lock."""
+    waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %(pid)s"
+    while True:
+        if await (await conn.execute(waits, {"pid": pid})).fetchone() == (True,):
+            return
+        await asyncio.sleep(0.01)
+
+
+async def test_workers_take_turns(
+    conn: psycopg.AsyncConnection, pool: AsyncConnectionPool, database_url: str
+) -> None:
+    """A mark worked off beside another worker's pass would let the older result win."""
+    number = (await telemetry.ensure_signals(conn, ["fill_percent"]))["fill_percent"]
+    old = NOW - timedelta(days=2)
+    await write(conn, 7, number, [(old, 1.0)])
+    await roll_up(conn, NOW)
+    await write(conn, 7, number, [(old + MINUTE, 2.0)])
+    async with (
+        pool.connection() as first,
+        await psycopg.AsyncConnection.connect(in_utc(database_url)) as second,
+    ):
+        await rollup_store.progress(first, lock=True)
+        await rollup_store.roll_up_marked(first, HOUR, await rollup_store.oldest_marks(first, 10))
+        other = asyncio.create_task(rollups.step(second, NOW))
+        async with asyncio.timeout(30):
+            await _until_it_waits(conn, second.info.backend_pid)
+        # The first, not yet done, takes in one more reading than the other could have seen.
+        await write(conn, 7, number, [(old + 2 * MINUTE, 3.0)])
+        ids = await rollup_store.oldest_marks(first, 10)
+        for level in (HOUR, DAY):
+            await rollup_store.roll_up_marked(first, level, ids)
+        await rollup_store.delete_marks(first, ids)
+        await first.commit()
+        await other
+    await roll_up(conn, NOW)
+    readings = [(old + index * MINUTE, index + 1.0) for index in range(3)]
+    await assert_charts(conn, 7, "fill_percent", readings, NOW)
