@@ -236,3 +236,15 @@ async def test_load_is_spread(conn: AsyncConnection, world: World) -> None:
     await sweep(conn, MORNING)
     people = [(await offers_of(conn, order))[0][0] for order in made]
     assert sorted(people) == ["li", "li", "wang", "wang"]
+
+
+async def test_a_day_full_of_planned_work_keeps_nobody_from_an_alarm(
+    conn: AsyncConnection, world: World
+) -> None:
+    await add_technician(conn, world, "li")
+    planned = [await add_order(conn, world, severity="info") for _ in range(9)]
+    await sweep(conn, MORNING)
+    assert "open" in [await status_of(conn, order) for order in planned]  # more than one person can hold
+    alarm = await add_order(conn, world, severity="major")
+    await sweep(conn, MORNING + MINUTE)
+    assert await offers_of(conn, alarm) == [("li", 1, "offered")]

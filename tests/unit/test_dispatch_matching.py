@@ -202,7 +202,8 @@ def test_load_area_and_familiarity_count_in_this_order() -> None:
 
 
 def test_why_chosen_names_the_merits() -> None:
-    people = [technician(1, load=1, at=frozenset({(1, 1)})), technician(2, load=2), technician(3, load=4)]
+    full = POLICY.matching.capacity["major"]
+    people = [technician(1, load=1, at=frozenset({(1, 1)})), technician(2, load=2), technician(3, load=full)]
     why = why_chosen(need(1, familiar=frozenset({1})), people[0], people, NOW, POLICY)
     assert why.text == Text(
         zh="2 人符合条件；负荷最低（1 单）；就在同一区域；熟悉该设备",
