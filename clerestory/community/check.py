@@ -10,10 +10,10 @@ from clerestory.community.mistakes import Mistake, Path, nearest, written
 from clerestory.community.overlaps import overlapping_periods, overlapping_shifts
 from clerestory.community.parse import Draft, Entry
 from clerestory.community.read import Source
-from clerestory.community.schema import AssetSpec, Period, TechnicianSpec
+from clerestory.community.schema import AssetSpec, Attributes, Period, TechnicianSpec
 from config.profiles import Profile, Profiles
 from config.vocabulary import Vocabulary
-from gateway.devices.attributes import Found, Limits, Written, wrong_attributes, wrong_fill
+from gateway.devices.attributes import Found, Limits, Written, wrong_attributes, wrong_fill, wrong_thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,18 @@ class Checker:
         if spec is not None:
             zones = available_timezones()
             self._name(("community", "timezone"), spec.timezone, zones, "time zone")
+            self._thresholds(("community", "thresholds"), spec.thresholds)
+        for entry in self.draft.areas:
+            self._thresholds((*entry.path, "thresholds"), entry.spec.thresholds)
+
+    def _thresholds(self, at: Path, by_class: Mapping[str, Attributes] | None) -> None:
+        """Check what is set for a whole place, by asset class."""
+        for asset_class, values in (by_class or {}).items():
+            classes = self.world.vocabulary.asset_classes
+            if self._name((*at, asset_class), asset_class, classes, "asset class"):
+                of_rules = self.world.attributes.get(asset_class, {})
+                for path, value, right in wrong_thresholds((*at, asset_class), asset_class, values, of_rules):
+                    self._wrong(path, value, right.en)
 
     def _unique_codes(self) -> None:
         draft = self.draft

@@ -21,7 +21,7 @@ from storage.notify import notify
 
 # Statements that belong to one section in the eyes of whoever wrote the file.
 _PARTS = {
-    "areas": ("areas",),
+    "areas": ("areas", "thresholds"),
     "buildings": ("buildings",),
     "units": ("units",),
     "parties": ("parties",),

@@ -30,7 +30,7 @@ class Sections:
 
     def counts(self) -> dict[str, int]:
         """How many of each thing people speak of."""
-        inner = {"parents", "skills", "covered", "shifts"}
+        inner = {"thresholds", "parents", "skills", "covered", "shifts"}
         return {name: len(rows) for name, rows in self.rows.items() if name not in inner}
 
 
@@ -39,7 +39,14 @@ def sections(draft: Draft) -> Sections:
     if draft.community is None:
         raise ValueError("a draft without its community has mistakes and cannot be loaded")
     spec = draft.community
-    made = Sections({"code": spec.code, **_named(spec.name), "timezone": spec.timezone})
+    made = Sections(
+        {
+            "code": spec.code,
+            **_named(spec.name),
+            "timezone": spec.timezone,
+            "thresholds": spec.thresholds,
+        }
+    )
     made.rows = {
         **_places(draft),
         **_people(draft),
@@ -59,7 +66,13 @@ def _named(name: Text) -> dict[str, Any]:
 def _places(draft: Draft) -> dict[str, Rows]:
     buildings = [entry.spec for entry in draft.buildings]
     return {
-        "areas": [{"code": entry.spec.code, **_named(entry.spec.name)} for entry in draft.areas],
+        "areas": [
+            {"code": entry.spec.code, **_named(entry.spec.name), "thresholds": entry.spec.thresholds}
+            for entry in draft.areas
+        ],
+        "thresholds": [
+            {"code": entry.spec.code, "thresholds": entry.spec.thresholds} for entry in draft.areas
+        ],
         "buildings": [{"code": each.code, "area": each.area, **_named(each.name)} for each in buildings],
         "units": [
             {

@@ -94,14 +94,20 @@ class Period(Spec):
 
 
 class CommunitySpec(Spec):
+    """The community itself; `thresholds` by asset class. Left out, those that are set stay."""
+
     code: Code
     name: Text
     timezone: str
+    thresholds: dict[Name, Attributes] | None = None
 
 
 class AreaSpec(Spec):
+    """A part of the community, with `thresholds` that go before the community's."""
+
     code: Code
     name: Text
+    thresholds: dict[Name, Attributes] | None = None
 
 
 class UnitSpec(Spec):

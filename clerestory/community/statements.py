@@ -4,12 +4,19 @@ from typing import Final, LiteralString
 
 UPSERTS: Final[dict[str, LiteralString]] = {
     "areas": """
-        INSERT INTO area (community_id, code, name_zh, name_en)
-        SELECT %(community_id)s, code, name_zh, name_en
-          FROM jsonb_to_recordset(%(rows)s) AS row (code text, name_zh text, name_en text)
+        INSERT INTO area (community_id, code, name_zh, name_en, thresholds)
+        SELECT %(community_id)s, code, name_zh, name_en, coalesce(thresholds, '{}')
+          FROM jsonb_to_recordset(%(rows)s) AS row (code text, name_zh text, name_en text, thresholds jsonb)
         ON CONFLICT (community_id, code) DO UPDATE SET name_zh = excluded.name_zh, name_en = excluded.name_en
             WHERE (area.name_zh, area.name_en) IS DISTINCT FROM (excluded.name_zh, excluded.name_en)
         RETURNING code, xmax = 0
+    """,
+    "thresholds": """
+        UPDATE area SET thresholds = row.thresholds
+          FROM jsonb_to_recordset(%(rows)s) AS row (code text, thresholds jsonb)
+         WHERE area.community_id = %(community_id)s AND area.code = row.code
+           AND row.thresholds IS NOT NULL AND area.thresholds <> row.thresholds
+        RETURNING area.code, false
     """,
     "buildings": """
         INSERT INTO building (community_id, area_id, code, name_zh, name_en)

@@ -25,15 +25,17 @@ async def put_community(conn: AsyncConnection, row: Row) -> tuple[int, Touched |
     """Add or change the community itself; give its id and whether anything was touched."""
     cursor = await conn.execute(
         """
-        INSERT INTO community (code, name_zh, name_en, timezone)
-        VALUES (%(code)s, %(name_zh)s, %(name_en)s, %(timezone)s)
+        INSERT INTO community (code, name_zh, name_en, timezone, thresholds)
+        VALUES (%(code)s, %(name_zh)s, %(name_en)s, %(timezone)s, coalesce(%(thresholds)s::jsonb, '{}'))
         ON CONFLICT (code) DO UPDATE
-              SET name_zh = excluded.name_zh, name_en = excluded.name_en, timezone = excluded.timezone
-            WHERE (community.name_zh, community.name_en, community.timezone)
-                  IS DISTINCT FROM (excluded.name_zh, excluded.name_en, excluded.timezone)
+              SET name_zh = excluded.name_zh, name_en = excluded.name_en, timezone = excluded.timezone,
+                  thresholds = coalesce(%(thresholds)s, community.thresholds)
+            WHERE (community.name_zh, community.name_en, community.timezone, community.thresholds)
+                  IS DISTINCT FROM (excluded.name_zh, excluded.name_en, excluded.timezone,
+                                    coalesce(%(thresholds)s, community.thresholds))
         RETURNING code, xmax = 0
         """,
-        row,
+        {**row, "thresholds": None if row["thresholds"] is None else Jsonb(row["thresholds"])},
     )
     found = await cursor.fetchone()
     cursor = await conn.execute(

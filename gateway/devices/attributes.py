@@ -109,6 +109,21 @@ def wrong_attributes(
             )
 
 
+def wrong_thresholds(
+    at: Path, asset_class: str, values: Mapping[str, Value], of_rules: Mapping[str, Limits]
+) -> Iterator[Found]:
+    """Give every threshold of an area or a community that no rule of a class reads, or that cannot hold."""
+    for name, value in values.items():
+        limits = of_rules.get(name)
+        if limits is None:
+            near = nearest(name, of_rules)
+            zh = f"{asset_class} 的规则不读取这个阈值；{near.zh}"
+            yield (*at, name), value, Text(zh=zh, en=f"is read by no rule of {asset_class}; {near.en}")
+        elif not _fits(value, limits):
+            right = limits_in_words(limits)
+            yield (*at, name), value, Text(zh=f"应为{right.zh}", en=f"should be {right.en}")
+
+
 def wrong_fill(written: Written, fill: FillFrom, *, needed: bool) -> Iterator[Found]:
     """Give what keeps a distance from being a fill level. Where none is `needed`, both may be missing."""
     names = (fill.empty_attribute, fill.full_attribute)

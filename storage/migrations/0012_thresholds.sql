@@ -31,3 +31,42 @@ CREATE TABLE threshold_change (
     CHECK (was IS DISTINCT FROM becomes)
 );
 CREATE INDEX threshold_change_recent ON threshold_change (community_id, at DESC, id DESC);
+
+-- Written by the schema, so that no threshold changes without its line, whoever changes it: a page says who
+-- (clerestory.who, clerestory.account, for the transaction), a community file says nothing.
+CREATE FUNCTION tell_thresholds_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    teller  text := coalesce(nullif(current_setting('clerestory.who', true), ''), 'community file');
+    account int  := nullif(current_setting('clerestory.account', true), '')::int;
+    home    int;
+    kind    text := TG_TABLE_NAME;
+BEGIN
+    home := CASE WHEN kind = 'community' THEN NEW.id ELSE (to_jsonb(NEW) ->> 'community_id')::int END;
+    INSERT INTO threshold_change (community_id, area_id, asset_id, place, asset_class, name, was, becomes, at,
+                                  account_id, who)
+    SELECT home, CASE WHEN kind = 'area' THEN NEW.id END, CASE WHEN kind = 'asset' THEN NEW.id END, NEW.code,
+           asset_class, name, before.value, after.value, now(), account, teller
+      FROM flat_thresholds(kind, to_jsonb(OLD)) AS before
+      FULL JOIN flat_thresholds(kind, to_jsonb(NEW)) AS after USING (asset_class, name)
+     WHERE before.value IS DISTINCT FROM after.value
+     ORDER BY asset_class, name;
+    RETURN NULL;
+END
+$$;
+
+-- One row a threshold: of communities and areas by asset class, of an asset those of its own class.
+CREATE FUNCTION flat_thresholds(kind text, row_of jsonb) RETURNS TABLE (asset_class text, name text, value jsonb)
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT class.key, each.key, each.value
+      FROM jsonb_each(CASE WHEN kind = 'asset' THEN jsonb_build_object(row_of ->> 'class', row_of -> 'attributes')
+                           ELSE row_of -> 'thresholds' END) AS class,
+           jsonb_each(class.value) AS each
+$$;
+
+CREATE TRIGGER community_thresholds_told AFTER UPDATE OF thresholds ON community
+    FOR EACH ROW WHEN (OLD.thresholds IS DISTINCT FROM NEW.thresholds) EXECUTE FUNCTION tell_thresholds_changed();
+CREATE TRIGGER area_thresholds_told AFTER UPDATE OF thresholds ON area
+    FOR EACH ROW WHEN (OLD.thresholds IS DISTINCT FROM NEW.thresholds) EXECUTE FUNCTION tell_thresholds_changed();
+CREATE TRIGGER asset_thresholds_told AFTER UPDATE OF attributes ON asset
+    FOR EACH ROW WHEN (OLD.attributes IS DISTINCT FROM NEW.attributes AND OLD.class = NEW.class)
+    EXECUTE FUNCTION tell_thresholds_changed();
