@@ -4,26 +4,23 @@ import asyncio
 import csv
 import os
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import click
 from psycopg import AsyncConnection
 
-from clerestory.brokering import CannotWrite, Written, reload, write
+from clerestory.broker_watch import Job, keep_written, said, tell
+from clerestory.brokering import CannotWrite, write
 from clerestory.failures import say_failures
 from clerestory.logs import begin_logging
 from clerestory.site import Site, open_site
-from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
 from config.settings import load_settings
 from gateway.devices import credentials
 from gateway.devices.credentials import Issued, OtherRole, Subject
 from gateway.devices.issuing import NotIssued, subject_of, without_credential
 from gateway.mosquitto import CONFIGURATION, Layout, Listener, Tls
-from storage.notify import listen
 
 ROLES = ("gateway", "worker", "site", "network_server", "technician", "office")
 PLAIN_PORT, TLS_PORT, SERVICE_PORT = 1883, 8883, 1884
@@ -34,16 +31,6 @@ T = TypeVar("T")
 @click.group()
 def broker() -> None:
     """Mosquitto's files and the accounts in them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """Where the files go, and whom to tell."""
-
-    layout: Layout
-    out: Path
-    owner: str | None
-    reload: str | None
 
 
 @broker.command("config")
@@ -152,7 +139,7 @@ def config(
     if layout.tls is None and not _is_loopback(host):
         click.echo("warning: without --tls-cert the devices send their passwords in the clear", err=True)
     try:
-        asyncio.run(_config(_Job(layout, out, owner, reload_), watch=watch))
+        asyncio.run(_config(Job(layout, out, owner, reload_), watch=watch))
     except CannotWrite as error:
         raise click.ClickException(str(error)) from error
 
@@ -161,71 +148,20 @@ def _is_loopback(host: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
-async def _config(job: _Job, *, watch: bool) -> None:
+async def _config(job: Job, *, watch: bool) -> None:
     settings = load_settings()
     if watch:
         begin_logging(settings)
     async with open_site(settings, SystemClock(), broker=False) as site:
-        await _write(site, job)
+        written = await write(site, job.layout, job.out, job.owner)
+        click.echo(said(written, job.out))
         if watch:
-            await _watch(site, job)
-
-
-async def _watch(site: Site, job: _Job) -> None:
-    """Write again at every change, until told to stop; where that fails, raise what it failed with."""
-    async with stop_on_signals() as stop:
-        click.echo("watching; Ctrl-C ends it")
-        watching = asyncio.ensure_future(_write_at_every_change(site, job))
-        stopped = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([watching, stopped], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        watching.cancel()
-        await asyncio.gather(stopped, watching, return_exceptions=True)
-        if not watching.cancelled():
-            watching.result()
-
-
-async def _write_at_every_change(site: Site, job: _Job) -> None:
-    async with aclosing(listen(site.database_url)) as changes:
-        async for change in changes:
-            if change.what in {"registry", "connected", "reconnected"}:
-                await _write(site, job, quiet=True)
-
-
-async def _write(site: Site, job: _Job, *, quiet: bool = False) -> None:
-    written = await write(site, job.layout, job.out, job.owner)
-    if quiet and not written.changed:
-        return
-    click.echo(_said(written, job.out))
-    if CONFIGURATION in written.changed and job.reload is not None:
-        click.echo(f"{CONFIGURATION} changed: addresses, certificate and limits need a restart of Mosquitto")
-    if written.changed and job.reload is not None:
-        pid = _pid(job.reload)
-        reload(pid)
-        click.echo(f"told Mosquitto ({pid}) to read them")
-    elif written.changed and not quiet:
-        click.echo(
-            f"start: mosquitto -c {job.layout.directory / CONFIGURATION}; if it runs, kill -HUP its process"
-        )
-
-
-def _said(written: Written, out: Path) -> str:
-    accounts = f"{written.accounts} account{'' if written.accounts == 1 else 's'}"
-    if not written.changed:
-        return f"{out}: nothing to change, {accounts}"
-    return f"{out}: wrote {', '.join(written.changed)}, {accounts}"
-
-
-def _pid(text: str) -> int:
-    """A process id, or the one in a file."""
-    if not text.isdigit():
-        try:
-            text = Path(text).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise CannotWrite(f"--reload {text}: {error.strerror}") from error
-    if not text.isdigit():
-        raise CannotWrite(f"--reload {text!r}: should be a process id, or a file with one")
-    return int(text)
+            await keep_written(site, job)
+        elif job.reload is not None:
+            tell(job.reload, written)
+        elif written.changed:
+            path = job.layout.directory / CONFIGURATION
+            click.echo(f"start: mosquitto -c {path}; if it runs, kill -HUP its process")
 
 
 @broker.command()

@@ -351,7 +351,6 @@ async def test_watching_tells_the_broker_as_soon_as_something_changes(
     with broker.running() as mosquitto_process:
         one = await asyncio.to_thread(broker.device, first)
         pid = tmp_path / "pid"
-        pid.write_text(str(mosquitto_process.pid), encoding="utf-8")
         where = [str(broker.layout.devices.port), str(broker.layout.services.port)]
         watch = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", "from clerestory.cli import main; main()", "broker", "config", "--watch"),
@@ -365,6 +364,7 @@ async def test_watching_tells_the_broker_as_soon_as_something_changes(
         while "watching" not in line:
             line = (await asyncio.wait_for(watch.stdout.readline(), PATIENCE * 3)).decode()
             assert line
+        pid.write_text(str(mosquitto_process.pid), encoding="utf-8")  # the broker's own start was slower
         assert await credentials.revoke(conn, first.username, START, None)
         assert await asyncio.to_thread(one.gone.wait, PATIENCE), "the revoked device stays connected"
         await conn.execute("UPDATE device SET retired_at = now() WHERE code = 'bin-2'")
