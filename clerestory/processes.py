@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from clerestory.pipeline import run_gateway
-from clerestory.seeing.listener import seen
 from clerestory.server import run_web
 from clerestory.site import Site
 from clerestory.worker import run_worker
@@ -17,7 +16,7 @@ PROCESSES: tuple[Process, ...] = (run_gateway, run_worker, run_web)
 async def run_all(site: Site, stop: asyncio.Event) -> None:
     """Run every process until `stop` is set; where one fails, the others end and its failure is raised."""
     try:
-        async with seen(site, "gateway", "worker", "web"), asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group:
             for process in PROCESSES:
                 group.create_task(_run(process, site, stop), name=process.__name__)
     except BaseExceptionGroup as failures:

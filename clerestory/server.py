@@ -33,6 +33,7 @@ async def serving(site: Site) -> AsyncIterator[str]:
         retake=_retake(site),
         behind_proxy=behind_proxy,
         vitals=vitals_of(site, near=not behind_proxy),
+        traffic=site.watch.traffic,
     )
     async with door_at(app, "CLERESTORY_HTTP", settings.http_host, settings.http_port) as url:
         log.info("pages on %s", url)

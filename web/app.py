@@ -61,6 +61,7 @@ from web.passwords import Passwords
 from web.security import add_headers, guard
 from web.session import cookies, sessions
 from web.templating import STATIC_DIR, load_templates
+from web.traffic import TRAFFIC, Traffic, counted
 from web.vitals import VITALS, Vitals
 
 PHOTOS_AT_ONCE: Final = 2
@@ -108,10 +109,12 @@ def create_app(
     desk_phone: str = "",
     retake: Retake | None = None,
     vitals: Vitals | None = None,
+    traffic: Traffic | None = None,
 ) -> web.Application:
     """Build the application; `listen` yields the database's changes for live pages."""
     catalogues = load_catalogues()
-    app = web.Application(middlewares=[cookies, errors, sessions, guard])
+    app = web.Application(middlewares=[counted, cookies, errors, sessions, guard])
+    app[TRAFFIC] = traffic or Traffic()
     app[HOUSE] = House(
         pool=pool,
         clock=clock,

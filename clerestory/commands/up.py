@@ -8,6 +8,7 @@ from clerestory.door import try_address
 from clerestory.failures import say_failures
 from clerestory.logs import begin_logging
 from clerestory.processes import run_all
+from clerestory.seeing.listener import seen
 from clerestory.site import open_site
 from clerestory.stopping import stop_on_signals
 from config.clock import SystemClock
@@ -34,7 +35,8 @@ async def _up(settings: Settings) -> None:
         click.echo(f"broker  {without_password(site.mqtt_url)}")
         click.echo(f"data    {settings.data_dir}")
         click.echo("Ctrl-C stops everything.")
-        await run_all(site, stop)
+        async with seen(site, "gateway", "worker", "web"):
+            await run_all(site, stop)
 
 
 COMMANDS = [up]

@@ -16,6 +16,7 @@ from clerestory.demo.prepare import KIOSKS, Prepared, prepare
 from clerestory.demo.secrets import Secrets, keep_secrets
 from clerestory.demo.welcome import welcome
 from clerestory.processes import first_failure, running
+from clerestory.seeing.listener import seen
 from clerestory.site import Site, open_site
 from clerestory.stopping import stop_on_signals
 from config.clock import Clock
@@ -86,6 +87,7 @@ async def run_demo(settings: Settings, clock: Clock, *, speed: float, say: Calla
         prepared = await unless_stopped(stop, prepare(site, secrets, chance))
         if prepared is None:
             return
+        await stack.enter_async_context(seen(site, "gateway", "worker", "web"))
         await stack.enter_async_context(running(site))
         await until_ready(settings.public_url)
         for line in await welcome(site, prepared, secrets, time.monotonic() - started):

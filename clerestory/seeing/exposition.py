@@ -17,6 +17,7 @@ from clerestory.seeing.watch import Watch
 from gateway.refusals import REASONS
 from gateway.session import Session
 from gateway.tally import DROPS, Spread, Tally
+from web.traffic import Traffic
 
 
 class Exposition(Collector):
@@ -51,6 +52,8 @@ class Exposition(Collector):
             yield from gateway_metrics(watch.session)
         if watch.loops:
             yield from _loops(watch)
+        if "web" in watch.roles:
+            yield from web_metrics(watch.traffic)
         yield from self._besides
 
 
@@ -123,6 +126,16 @@ def pool_metrics(stats: Mapping[str, int]) -> Iterator[Metric]:
         "pool_wait_seconds", "Time callers waited for a connection.", stats.get("requests_wait_ms", 0) / 1000
     )
     yield _count("pool_connections_lost", "Connections found broken.", stats.get("connections_lost", 0))
+
+
+def web_metrics(traffic: Traffic) -> Iterator[Metric]:
+    """Give what the pages are asked, and how fast they answer."""
+    yield _labelled(
+        Counter("clerestory_web_answers", "Requests answered, by status.", labels=["status"]),
+        {status: traffic.answers[status] for status in ("2xx", "3xx", "4xx", "5xx")},
+    )
+    yield _histogram("clerestory_web_answer_seconds", "Time an answer took.", traffic.seconds)
+    yield _gauge("web_streams", "Live pages that are open.", traffic.streams)
 
 
 def _loops(watch: Watch) -> Iterator[Metric]:

@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol
 from config.tasks import end
 from gateway.session import Session
 from gateway.tally import SECONDS, Spread
+from web.traffic import Traffic
 
 Role = Literal["gateway", "worker", "web"]
 LOOK_SECONDS: Final = 0.5
@@ -61,6 +62,7 @@ class Watch:
     gateway_id: str = ""
     loops: dict[str, Turning] = field(default_factory=dict)
     leading: bool = False
+    traffic: Traffic = field(default_factory=Traffic)
     event_loop: EventLoop = field(default_factory=EventLoop)
     beat_at: float | None = None
     beat_trouble: str = ""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 from click.testing import CliRunner, Result
 from psycopg import AsyncConnection
 
@@ -14,9 +15,9 @@ from clerestory.cli import main
 from config.clock import SystemClock
 from gateway.publisher import Publisher
 from storage.pool import open_pool
-from tests.integration.gateway_world import PATIENCE, count, make_ingest, make_world, said, until
+from tests.integration.gateway_world import PATIENCE, count, make_ingest, make_world, one, said, until
 from tests.manual_clock import ManualClock
-from tests.mosquitto import Mosquitto
+from tests.mosquitto import Mosquitto, free_port
 
 
 @pytest.fixture
@@ -98,11 +99,14 @@ async def test_the_gateway_hears_until_it_is_told_to_stop(
         "CLERESTORY_DATABASE_URL": database_url,
         "CLERESTORY_MQTT_URL": broker.url,
         "CLERESTORY_DATA_DIR": str(tmp_path / "data"),
+        "CLERESTORY_METRICS": f"127.0.0.1:{free_port()}",
+        "CLERESTORY_LOG_FORMAT": "json",
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", "from clerestory.cli import main; main()", "gateway"),
         env=environment,
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
         cwd=tmp_path,
     )
     assert process.stdout is not None
@@ -120,5 +124,15 @@ async def test_the_gateway_hears_until_it_is_told_to_stop(
             return await heard()
 
         await until(publish_until_heard, "the reading")
+    async with (
+        ClientSession() as http,
+        http.get(f"http://{environment['CLERESTORY_METRICS']}/metrics") as said,
+    ):
+        figures = await said.text()
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    _, log = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode == 0
+    assert "clerestory_gateway_committed_total " in figures
+    assert "clerestory_gateway_unaccounted 0.0" in figures
+    assert {json.loads(line)["level"] for line in log.splitlines()} <= {"info", "warning"}
+    assert await one(conn, "SELECT count(*) FROM process WHERE stopped_at IS NOT NULL") == 1

@@ -15,6 +15,7 @@ from psycopg import AsyncConnection, sql
 
 from clerestory.door import CannotServe, try_metrics
 from clerestory.processes import run_all
+from clerestory.seeing.listener import seen
 from clerestory.site import Site, open_site
 from config.clock import SystemClock
 from config.settings import Settings
@@ -32,7 +33,7 @@ TOKEN = "a-token-of-some-length"
 async def whole_site(settings: Settings) -> AsyncIterator[Site]:
     """Everything in one process, as `clerestory up` runs it."""
     stop = asyncio.Event()
-    async with open_site(settings, SystemClock()) as site:
+    async with open_site(settings, SystemClock()) as site, seen(site, "gateway", "worker", "web"):
         running = asyncio.create_task(run_all(site, stop))
         try:
             yield site
@@ -105,6 +106,8 @@ async def test_a_site_tells_what_it_does_and_what_it_lacks(
         assert figures["clerestory_gateway_refused_total"] == 1
         assert figures["clerestory_gateway_received_to_commit_seconds_count"] >= 1
         assert figures["clerestory_house_readable"] == 1
+        assert figures["clerestory_web_answers_total"] >= 2
+        assert figures["clerestory_web_answer_seconds_count"] == figures["clerestory_web_answers_total"]
         assert figures["process_resident_memory_bytes"] > 1e6
         await check_deployed(http, own)
 
