@@ -8,6 +8,9 @@ asset has no building), completed in the month.
   that an elevator serviced twice does not stand in for one that was not. Without a serving asset nothing is
   promised, and the standard is not shown.
 - per scope: promised = times; delivered = all records.
+
+One record may stand for several assets (work about alarms of all of them): per asset it counts once for each
+of them, per scope once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,14 +82,14 @@ class Month:
             delivered = sum(min(len(records), standard.times) for records in by_asset.values())
         else:
             promised = standard.times
-            delivered = sum(len(records) for records in by_asset.values())
+            delivered = len({record for records in by_asset.values() for record in records})
         return StandardFound(
             kind=standard.kind,
             asset_class=standard.asset_class,
             name=standard.name,
             promised=promised,
             delivered=delivered,
-            record_ids=tuple(sorted(record for records in by_asset.values() for record in records)),
+            record_ids=tuple(sorted({record for records in by_asset.values() for record in records})),
         )
 
 

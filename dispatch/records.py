@@ -116,6 +116,8 @@ async def _write(
         "next_due": report.day(facts["next_due"]),
         "completed_at": report.moment(now),
     }
+    if len(facts["alarms"]) > 1:  # the work was about all of them, and counts for each of their assets
+        body["alarms"] = facts["alarms"]
     written = report.canonical(body)
     await records.insert(
         conn,

@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 from dispatch.policy import shipped_policy
 from dispatch.status import LIVE
 from dispatch.store import board, candidates, photo, story
+from dispatch.store.alarm_lists import alarms_of_order
 from dispatch.store.staff import technicians
 from web import desk_store, photos
 from web.access import OFFICE, require
@@ -124,6 +125,7 @@ async def _order(conn: AsyncConnection, request: web.Request, view: OrderView) -
         "kind": policy.kind_name(view.kind)[language],
         "chosen": [(each.name, str(each.why.get(language, ""))) for each in view.chosen],
         "actions": _actions(request, view),
+        "alarms": await alarms_of_order(conn, view.order_id),
         "story": moments(await story(conn, view.order_id), language),
     }
 

@@ -159,8 +159,8 @@ async def alarm_view(conn: AsyncConnection, alarm_id: int, communities: Sequence
                    concat_ws(' · ', nullif(asset.place_zh, ''), asset.name_zh) AS place_zh,
                    concat_ws(' · ', nullif(asset.place_en, ''), asset.name_en) AS place_en,
                    alarm.facts, alarm.raised_at, alarm.paged_at, alarm.cleared_at,
-                   (SELECT number FROM work_order
-                     WHERE alarm_id = alarm.id ORDER BY id DESC LIMIT 1) AS order_number
+                   (SELECT w.number FROM alarm_order AS l JOIN work_order AS w ON w.id = l.order_id
+                     WHERE l.alarm_id = alarm.id ORDER BY l.live DESC, w.id DESC LIMIT 1) AS order_number
               FROM alarm
               JOIN community ON community.id = alarm.community_id
               JOIN device ON device.id = alarm.device_id

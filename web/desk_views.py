@@ -70,14 +70,17 @@ def queue(board: Board, language: Language) -> list[QueueGroup]:
     running = [order for order in board.orders if order.status not in {"completed", "verified"}]
     urgent = [order for order in running if order.escalation is not None]
     others = [order for order in running if order.escalation is None]
-    alone = [alarm for alarm in board.alarms if alarm.order_id is None and alarm.paged_at is not None]
-    past = [alarm for alarm in board.alarms if alarm.order_id is None and alarm.paged_at is None]
+    lone = [alarm for alarm in board.alarms if alarm.order_id is None]
+    held = [alarm for alarm in lone if alarm.held is not None]
+    alone = [alarm for alarm in lone if alarm.held is None and alarm.paged_at is not None]
+    past = [alarm for alarm in lone if alarm.held is None and alarm.paged_at is None]
     return [
         QueueGroup(Text(zh="需要您处理", en="Needs you now"), _orders(urgent, language)),
         QueueGroup(Text(zh="进行中", en="Under way"), _orders(others, language)),
         QueueGroup(Text(zh="告警，无工单", en="Alarms without an order"), _alarms(alone, language)),
         QueueGroup(Text(zh="已完成，待核验", en="Done, to be verified"), _orders(done, language)),
         QueueGroup(Text(zh="补报的告警", en="Reported late"), _alarms(past, language)),
+        QueueGroup(Text(zh="暂缓通知的告警", en="Held or muted"), _alarms(held, language)),
     ]
 
 
@@ -118,11 +121,11 @@ def _alarms(alarms: Iterable[BoardAlarm], language: Language) -> tuple[QueueRow,
     return tuple(
         QueueRow(
             key=f"alarm-{alarm.alarm_id}",
-            address=f"/desk/alarms/{alarm.alarm_id}",
+            address=f"/alarms/{alarm.alarm_id}" if alarm.held else f"/desk/alarms/{alarm.alarm_id}",
             severity=alarm.severity,
             title=alarm.title[language],
             place=alarm.place[language],
-            who=alarm.device,
+            who=alarm.held[language] if alarm.held else alarm.device,
             state=_ALARM[language],
             due=None,
             since=alarm.raised_at,

@@ -204,8 +204,8 @@ async def alarms(
             """
             SELECT alarm.id AS alarm_id, alarm.severity, alarm.title_zh, alarm.title_en, alarm.raised_at,
                    alarm.cleared_at,
-                   (SELECT number FROM work_order
-                     WHERE alarm_id = alarm.id ORDER BY id DESC LIMIT 1) AS order_number
+                   (SELECT w.number FROM alarm_order AS l JOIN work_order AS w ON w.id = l.order_id
+                     WHERE l.alarm_id = alarm.id ORDER BY l.live DESC, w.id DESC LIMIT 1) AS order_number
               FROM alarm
              WHERE alarm.device_id = %(device)s
                AND (%(since)s::timestamptz IS NULL OR alarm.cleared_at IS NULL

@@ -93,14 +93,23 @@ async def assets_in_service(conn: AsyncConnection, community_id: int, period: Pe
 async def records_between(
     conn: AsyncConnection, community_id: int, start: datetime, end: datetime
 ) -> list[Record]:
-    """List the records of work done in a stretch of time; of a corrected one, only the correction."""
+    """List the records of work done in a stretch of time; of a corrected one, only the correction.
+
+    Work about alarms of several assets is on its record with all of them, and is listed for each.
+    """
     async with conn.cursor(row_factory=class_row(Record)) as cursor:
         await cursor.execute(
-            """SELECT r.id AS record_id, r.kind, r.asset_id FROM maintenance_record AS r
+            """SELECT r.id AS record_id, r.kind, covered.asset_id
+                 FROM maintenance_record AS r
+                 JOIN LATERAL (
+                      SELECT r.asset_id
+                      UNION
+                      SELECT (each -> 'asset' ->> 'id')::int
+                        FROM jsonb_array_elements(r.body::jsonb -> 'alarms') AS each) AS covered ON true
                 WHERE r.community_id = %(community_id)s AND r.delivered
                   AND r.completed_at >= %(start)s AND r.completed_at < %(end)s
                   AND NOT EXISTS (SELECT FROM maintenance_record AS later WHERE later.supersedes = r.id)
-                ORDER BY r.id""",
+                ORDER BY r.id, covered.asset_id""",
             {"community_id": community_id, "start": start, "end": end},
         )
         return await cursor.fetchall()

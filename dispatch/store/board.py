@@ -29,6 +29,7 @@ class BoardAlarm:
     facts: dict[str, Any]
     raised_at: datetime
     paged_at: datetime | None
+    held: Text | None  # why people are kept from it
     order_id: int | None
     order_number: str | None
 
@@ -78,14 +79,16 @@ async def _alarms(conn: AsyncConnection, communities: list[int] | None) -> list[
     cursor = await conn.cursor(row_factory=dict_row).execute(
         """
         SELECT m.id, m.community_id, m.device_id, d.code AS device, m.rule, m.severity, m.title_zh,
-               m.title_en, m.facts, m.raised_at, m.paged_at, o.id AS order_id, o.number,
+               m.title_en, m.facts, m.raised_at, m.paged_at, m.held_by, m.held_zh, m.held_en,
+               o.id AS order_id, o.number,
                coalesce(a.name_zh, d.code) AS name_zh, coalesce(a.name_en, d.code) AS name_en,
                coalesce(a.place_zh, '') AS place_zh, coalesce(a.place_en, '') AS place_en
           FROM alarm AS m
           JOIN device AS d ON d.id = m.device_id
           LEFT JOIN asset AS a ON a.id = d.asset_id
-          LEFT JOIN LATERAL (SELECT id, number FROM work_order
-                              WHERE alarm_id = m.id ORDER BY id DESC LIMIT 1) AS o ON true
+          LEFT JOIN LATERAL (SELECT w.id, w.number
+                               FROM alarm_order AS l JOIN work_order AS w ON w.id = l.order_id
+                              WHERE l.alarm_id = m.id ORDER BY l.live DESC, w.id DESC LIMIT 1) AS o ON true
          WHERE m.cleared_at IS NULL
            AND (%(communities)s::int[] IS NULL OR m.community_id = ANY(%(communities)s))
          ORDER BY array_position(ARRAY['critical', 'major', 'minor', 'info'], m.severity), m.raised_at DESC
@@ -105,6 +108,7 @@ async def _alarms(conn: AsyncConnection, communities: list[int] | None) -> list[
             facts=row["facts"],
             raised_at=row["raised_at"],
             paged_at=row["paged_at"],
+            held=Text(zh=row["held_zh"], en=row["held_en"]) if row["held_by"] is not None else None,
             order_id=row["order_id"],
             order_number=row["number"],
         )

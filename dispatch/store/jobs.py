@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from config.checklist import ChecklistItem, read_items
 from config.text import Text
 from dispatch.status import Severity, Status
+from dispatch.store.alarm_lists import AlarmLine, alarms_of_order
 from dispatch.store.orders import place_text
 
 
@@ -63,6 +64,7 @@ class JobCard:
     todo: Text  # one step a line
     safety: Text
     facts: dict[str, Any]  # the alarm's signal values
+    alarms: tuple[AlarmLine, ...]  # all alarms the order is about, the one that opened it first
     checklist: tuple[ChecklistItem, ...]
     photos: tuple[PhotoRef, ...]
     faults: tuple[PastFault, ...]
@@ -126,6 +128,7 @@ async def job_card(conn: AsyncConnection, staff_id: int, order_id: int, now: dat
         todo=Text(zh=row["todo_zh"], en=row["todo_en"]),
         safety=Text(zh=row["safety_zh"], en=row["safety_en"]),
         facts=row["facts"] or {},
+        alarms=tuple(await alarms_of_order(conn, order_id)),
         checklist=read_items(row["checklist"]),
         photos=tuple(await photos_of(conn, order_id)),
         faults=tuple(await past_faults(conn, row["asset_id"], order_id)),
@@ -156,11 +159,11 @@ async def past_faults(conn: AsyncConnection, asset_id: int, but: int, most: int 
           FROM alarm AS m
           JOIN device AS d ON d.id = m.device_id
           LEFT JOIN LATERAL (
-               SELECT r.id, r.body FROM work_order AS o
-                 JOIN maintenance_record AS r ON r.order_id = o.id
-                WHERE o.alarm_id = m.id ORDER BY r.seq DESC LIMIT 1) AS r ON true
+               SELECT r.id, r.body FROM alarm_order AS l
+                 JOIN maintenance_record AS r ON r.order_id = l.order_id
+                WHERE l.alarm_id = m.id ORDER BY r.seq DESC LIMIT 1) AS r ON true
          WHERE d.asset_id = %(asset)s
-           AND m.id IS DISTINCT FROM (SELECT alarm_id FROM work_order WHERE id = %(but)s)
+           AND NOT EXISTS (SELECT FROM alarm_order AS l WHERE l.alarm_id = m.id AND l.order_id = %(but)s)
          ORDER BY m.raised_at DESC LIMIT %(most)s
         """,
         {"asset": asset_id, "but": but, "most": most},

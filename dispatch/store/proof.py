@@ -58,6 +58,7 @@ class RecordView:
     hash: str
     prev_hash: str
     superseded_by: int | None  # the record that corrects this one
+    alarms: tuple[tuple[Text, Text], ...] = ()  # of work about several: each alarm's title and its asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,9 @@ async def record_view(conn: AsyncConnection, record_id: int) -> RecordView | Non
         hash=row["hash"],
         prev_hash=row["prev_hash"],
         superseded_by=row["superseded_by"],
+        alarms=tuple(
+            (Text(**each["title"]), Text(**each["asset"]["name"])) for each in body.get("alarms", ())
+        ),
     )
 
 

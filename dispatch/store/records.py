@@ -84,7 +84,17 @@ async def facts_for(conn: AsyncConnection, order_id: int) -> dict[str, Any]:
         """
         SELECT a.id AS asset_id, a.code AS asset_code, a.class AS asset_class, a.name_zh, a.name_en,
                a.place_zh, a.place_en, s.id AS staff_id, s.code AS staff_code, s.name AS staff_name,
-               n.due_on + p.every_days AS next_due, o.checklist
+               n.due_on + p.every_days AS next_due, o.checklist,
+               (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                           'title', jsonb_build_object('zh', m.title_zh, 'en', m.title_en),
+                           'asset', jsonb_build_object('id', x.id, 'code', x.code,
+                                        'name', jsonb_build_object('zh', x.name_zh, 'en', x.name_en)))
+                         ORDER BY m.id), '[]')
+                  FROM alarm_order AS l
+                  JOIN alarm AS m ON m.id = l.alarm_id
+                  JOIN device AS d ON d.id = m.device_id
+                  JOIN asset AS x ON x.id = d.asset_id
+                 WHERE l.order_id = o.id) AS alarms
           FROM work_order AS o
           JOIN asset AS a ON a.id = o.asset_id
           JOIN staff AS s ON s.id = o.assignee_id

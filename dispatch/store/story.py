@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
@@ -31,7 +31,7 @@ class StoryEntry:
 async def story(conn: AsyncConnection, order_id: int) -> list[StoryEntry]:
     """Tell an order's story, oldest first; empty where there is no such order."""
     entries = [
-        *await _alarm(conn, order_id),
+        *await _alarms(conn, order_id),
         *await _moves(conn, order_id),
         *await _offers(conn, order_id),
         *await _photos(conn, order_id),
@@ -40,21 +40,23 @@ async def story(conn: AsyncConnection, order_id: int) -> list[StoryEntry]:
     return sorted(entries, key=lambda entry: (entry.at, _ORDER[entry.chapter]))
 
 
-async def _alarm(conn: AsyncConnection, order_id: int) -> list[StoryEntry]:
+async def _alarms(conn: AsyncConnection, order_id: int) -> list[StoryEntry]:
     cursor = await conn.cursor(row_factory=dict_row).execute(
         """
         SELECT m.title_zh, m.title_en, m.meaning_zh, m.meaning_en, m.raised_at, m.recorded_at, m.cleared_at,
                m.device_id, d.code, m.trace
-          FROM work_order AS o
-          JOIN alarm AS m ON m.id = o.alarm_id
+          FROM alarm_order AS l
+          JOIN alarm AS m ON m.id = l.alarm_id
           JOIN device AS d ON d.id = m.device_id
-         WHERE o.id = %(order)s
+         WHERE l.order_id = %(order)s
+         ORDER BY l.at, m.id
         """,
         {"order": order_id},
     )
-    row = await cursor.fetchone()
-    if row is None:
-        return []
+    return [entry async for row in cursor for entry in _of_alarm(row)]
+
+
+def _of_alarm(row: dict[str, Any]) -> list[StoryEntry]:
     title = Text(zh=row["title_zh"], en=row["title_en"])
     device = Text(zh=f"设备 {row['code']}", en=f"device {row['code']}")
     entries = [
@@ -76,7 +78,7 @@ async def _alarm(conn: AsyncConnection, order_id: int) -> list[StoryEntry]:
         ),
     ]
     if row["cleared_at"] is not None:
-        cleared = Text(zh="告警恢复", en="Alarm cleared")
+        cleared = Text(zh=f"告警恢复：{title.zh}", en=f"Alarm cleared: {title.en}")
         entries.append(StoryEntry(row["cleared_at"], "alarm", cleared, device, None))
     return entries
 

@@ -10,9 +10,13 @@ from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 from psycopg_pool import AsyncConnectionPool
 
-from dispatch import moves, office
+from billing.evidence import Asset, Month, Standard
+from billing.store import records_between
+from config.text import Text
+from dispatch import moves, office, records
 from dispatch.people import By
 from dispatch.policy import Policy, shipped_policy
+from dispatch.store import chain_status, job_card, record_view, story
 from dispatch.sweep import sweep
 from tests.integration.alarm_world import (
     Place,
@@ -246,9 +250,39 @@ async def test_a_technician_is_offered_a_group_once(conn: AsyncConnection, place
     await sweep(conn, moment(0))
     [(order,)] = await rows(conn, "SELECT order_id FROM offer")
     await moves.accept(conn, order, By(account, staff), moment(1))
+    card = await job_card(conn, staff, order, moment(2))
+    assert card is not None
+    assert [(each.title.en, each.device) for each in card.alarms] == [("full", "bin-1"), ("full", "bin-2")]
     # Somebody is on the way: a third bin joins, and the technician is told.
     await add_asset(conn, place, "bin-4", "bin", "east")
     await place.say(conn, "bin-4", 5, fill_percent=95)
     assert [found for _, _, found in await orders(conn)] == [["full@bin-1", "full@bin-2", "full@bin-4"]]
     told = await rows(conn, "SELECT payload::jsonb -> 'why' ->> 'en' FROM outbox ORDER BY id DESC LIMIT 1")
     assert told == [("joined by another alarm: “full”",)]
+
+    # One record proves the work on all of them: it names each, and counts for each asset, once per scope.
+    for step in (moves.set_off, moves.arrive):
+        await step(conn, order, By(account, staff), moment(6))
+    done = await records.complete(
+        conn, order, By(account, staff), records.Completion(answers=(), labour_minutes=30), moment(30)
+    )
+    view = await record_view(conn, done.record_id)
+    assert view is not None
+    assert [(title.en, asset.en) for title, asset in view.alarms] == [
+        ("full", "bin-1"),
+        ("full", "bin-2"),
+        ("full", "bin-4"),
+    ]
+    assert (await chain_status(conn, done.record_id)).state == "good"
+    found = await records_between(conn, place.community, moment(0), moment(60))
+    assert [each.asset_id for each in found] == sorted(place.assets[f"bin-{n}"] for n in (1, 2, 4))
+    bins = [Asset(place.assets[f"bin-{n}"], "bin", None) for n in (1, 2, 3, 4)]
+    counted_per = {}
+    for per in ("asset", "scope"):
+        name = Text(zh="清运", en="Collection")
+        standard = Standard("waste_collection", "bin", 1, per, name)
+        [evidence] = Month(bins, found).find([standard], 1)
+        counted_per[per] = (evidence.promised, evidence.delivered, evidence.record_ids)
+    assert counted_per == {"asset": (4, 3, (done.record_id,)), "scope": (1, 1, (done.record_id,))}
+    told_story = [entry.title.en for entry in await story(conn, order) if entry.chapter == "alarm"]
+    assert told_story == ["Alarm: full"] * 3
