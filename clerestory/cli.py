@@ -7,12 +7,14 @@ import click
 # Each command and the module of `clerestory.commands` that offers it in its COMMANDS.
 HOMES = {
     "account": "web",
+    "alarms": "alarms",
     "bill": "billing",
     "broker": "broker",
     "deadletters": "gateway",
     "demo": "demo",
     "devices": "devices",
     "doctor": "storage",
+    "emergency": "alarms",
     "gateway": "gateway",
     "ledger": "billing",
     "load": "load",
