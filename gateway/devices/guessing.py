@@ -1,5 +1,6 @@
 """Which profile a stranger most likely has: the one that makes the most of its messages."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from config.profiles import Profile, Profiles
@@ -8,6 +9,8 @@ from gateway.intake import address, understand
 from gateway.known import Window, known
 from gateway.refusals import Refused
 from gateway.signals import Device, Heard
+
+log = logging.getLogger(__name__)
 
 
 def likely_profiles(
@@ -21,15 +24,22 @@ def likely_profiles(
     for message in messages:
         for name, weight in _weighed(message, profiles, window):
             found[name] = found.get(name, 0) + weight
-    return sorted(((profiles[name], weight) for name, weight in found.items()), key=lambda each: -each[1])
+    return sorted(((profiles[name], weight) for name, weight in found.items()), key=_last)
+
+
+def _last(ranked: tuple[Profile, int]) -> tuple[int, int]:
+    """What finds most comes first; of those that find the same, the one that would know least beyond it."""
+    profile, weight = ranked
+    return -weight, len(profile.fields) + len(profile.field_events) + len(profile.codes)
 
 
 def _weighed(message: Delivery, profiles: Profiles, window: Window) -> Iterator[tuple[str, int]]:
     try:
         addressed = address(message.topic, message.payload, message.received_at)
-    except Refused:
+    except Exception as error:  # noqa: BLE001 - whatever a stranger sends must break nobody's page
+        _note(error)
         return
-    envelopes = {"lorawan"} if addressed.uplink is not None else {"native", "kiosk"}
+    envelopes = {"lorawan"} if addressed.uplink is not None else {"native", "json", "kiosk"}
     for profile in (profiles[name] for name in profiles.names):
         if profile.envelope not in envelopes:
             continue
@@ -44,7 +54,14 @@ def _weighed(message: Delivery, profiles: Profiles, window: Window) -> Iterator[
         )
         try:
             said = understand(addressed, known(device, profile), window)
-        except Refused:
+        except Exception as error:  # noqa: BLE001 - as above
+            _note(error)
             yield profile.name, 0
         else:
             yield profile.name, len(said.readings) + len(said.events) if isinstance(said, Heard) else 1
+
+
+def _note(error: Exception) -> None:
+    """A refusal is an answer; anything else is our mistake, which the log is to have."""
+    if not isinstance(error, Refused):
+        log.error("a stranger's message could not be read", exc_info=error)

@@ -224,7 +224,7 @@ def test_profiles_that_understand_come_first() -> None:
     assert ranked[0][1] == 3
     assert {profile.envelope for profile, _ in ranked} == {"lorawan"}
     ranked = guessing.likely_profiles([up("x", speed_m_s=1.0)], load_profiles(), WINDOW)
-    assert ranked[0][0].asset_class == "elevator"
+    assert ranked[0][0].name == "elevator-native", "the one that knows least beyond what was said"
     assert ranked[-1][1] == 0
     assert guessing.likely_profiles([said("no/topic", b"\xff")], load_profiles(), WINDOW) == []
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import zipfile
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import get_args
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from config.profiles import load_profiles
 from config.text import Language, Text
-from gateway.devices import importing, listing
+from gateway.delivery import Delivery
+from gateway.devices import guessing, importing, listing
 from gateway.devices.draft import AssetKnown, Fit, Land, Registered, Wanted, judge
 from gateway.devices.payloads import MOST_SHOWN, readable
 from gateway.devices.sheet import (
@@ -25,6 +27,7 @@ from gateway.devices.sheet import (
     write_csv,
     write_excel,
 )
+from gateway.known import Window
 from rules.book import load_rulebook
 from tests.manual_clock import START
 
@@ -285,3 +288,23 @@ def test_any_payload_is_shown_as_harmless_text(payload: bytes) -> None:
 )
 def test_payloads_are_shown(payload: bytes, shown: str) -> None:
     assert readable(payload) == shown
+
+
+@given(
+    st.sampled_from(
+        [
+            "clerestory/c/d/up",
+            "clerestory/c/d/pay",
+            f"application/1/device/{EUI}/event/up",
+            "v3/a/devices/d/up",
+        ]
+    ),
+    st.binary(max_size=200) | st.text(max_size=200).map(str.encode),
+)
+def test_no_message_of_a_stranger_breaks_the_guess(topic: str, payload: bytes) -> None:
+    window = Window(timedelta(days=400))
+    for profile, weight in guessing.likely_profiles(
+        [Delivery(topic, payload, START)], load_profiles(), window
+    ):
+        assert profile.name
+        assert weight >= 0
