@@ -16,6 +16,8 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.clock import Clock
+from config.profile_files import ProfileFileError, read_folder
+from config.profiles import load_profiles
 from config.settings import PREFIX, Settings, unknown_variables, without_password
 from gateway.broker import mosquitto_path
 from gateway.link import Link, LinkFailed
@@ -46,7 +48,7 @@ class Finding:
 
 async def examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     """All there is to say about this installation, as it is found out."""
-    for finding in (*check_variables(), configured(settings)):
+    for finding in (*check_variables(), configured(settings), *check_profiles(settings)):
         yield finding
     for finding in check_data_dir(settings):
         yield finding
@@ -67,6 +69,17 @@ def check_variables() -> list[Finding]:
         mend = f"rename it to {near[0]}" if near else f"remove it; there are: {', '.join(known)}"
         found.append(Finding("settings", "problem", f"{name} sets nothing: there is no such setting", mend))
     return found or [Finding("settings", "ok", "every CLERESTORY_ variable is known")]
+
+
+def check_profiles(settings: Settings) -> list[Finding]:
+    """Whether the site's own device profiles can be used; nothing to say where there are none."""
+    if settings.profiles_dir is None:
+        return []
+    try:
+        own = read_folder(settings.profiles_dir, load_profiles().by_name)
+    except ProfileFileError as error:
+        return [Finding("profiles", "problem", line, "see docs/profiles.md") for line in error.lines]
+    return [Finding("profiles", "ok", f"{len(own)} of your own in {settings.profiles_dir}")]
 
 
 def configured(settings: Settings) -> Finding:

@@ -17,7 +17,7 @@ Found = tuple[Path, str]
 def meant(body: Mapping[str, Any], vocabulary: Vocabulary) -> Iterator[Found]:
     """Every mistake of meaning, with the path of keys to it."""
     asset_class = body.get("asset_class")
-    if asset_class is not None and asset_class not in vocabulary.asset_classes:
+    if asset_class is not None and asset_class not in tuple(vocabulary.asset_classes):
         yield ("asset_class",), _unknown("an asset class", asset_class, vocabulary.asset_classes)
         return
     signals = vocabulary.signals(asset_class) if asset_class is not None else {}
@@ -39,14 +39,14 @@ def meant(body: Mapping[str, Any], vocabulary: Vocabulary) -> Iterator[Found]:
 def _envelope(body: Mapping[str, Any]) -> Iterator[Found]:
     envelope, fields = body.get("envelope"), _mapping(body, "fields")
     mapped = fields or _mapping(body, "field_events") or body.get("code_fields")
-    if envelope in {"lorawan", "json"} and not mapped:
+    if envelope in ("lorawan", "json") and not mapped:
         yield ("envelope",), f"a profile of envelope {envelope} needs fields, field_events or code_fields"
     if envelope == "json" and "time" not in body:
         yield (
             ("envelope",),
             "envelope json needs time: which field says when; else a message that comes again counts twice",
         )
-    if envelope in {"native", "kiosk"}:
+    if envelope in ("native", "kiosk"):
         for name in ("fields", "field_events", "code_fields", "time", "decoder"):
             if body.get(name):
                 yield (name,), f"{name} belongs to envelope lorawan or json; ours is understood as it is"

@@ -5,13 +5,22 @@ how long a silence somebody should look. Adding a vendor is adding one YAML file
 site's own folder.
 """
 
+from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from config.duration import Duration
 from config.profile_check import meant
@@ -119,18 +128,20 @@ class Profile(BaseModel):
     ignored_codes: frozenset[Code] = frozenset()
     modes: dict[Code, str] = {}
 
+    @field_validator("stale_after")
+    @classmethod
+    def _outlasts_an_interval(cls, value: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        interval = info.data.get("report_interval")
+        if value is not None and interval is not None and value < interval:
+            raise ValueError("shorter than report_interval; it would be silent between any two reports")
+        return value
+
     @model_validator(mode="after")
     def _can_be_meant(self) -> "Profile":
         said = self.model_dump(mode="json", exclude_unset=True) | {"asset_class": self.asset_class}
         wrong = [f"{'.'.join(map(str, path))}: {what}" for path, what in meant(said, load_vocabulary())]
         if wrong:
             raise ValueError("; ".join(wrong))
-        if (
-            self.report_interval is not None
-            and self.stale_after is not None
-            and self.stale_after < self.report_interval
-        ):
-            raise ValueError("stale_after: shorter than report_interval, it would be silent between reports")
         return self
 
 

@@ -1,13 +1,16 @@
 """A profile is data: one file, checked with every mistake at its line, and understood as it says."""
 
 import math
+import re
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from config.profile_files import ProfileFileError, read_folder, read_profile
 from config.profiles import FieldMap, Profile, load_profiles, use_site_profiles
@@ -138,12 +141,41 @@ def test_every_mistake_is_said_at_its_place(tmp_path: Path) -> None:
             "asset_class: bin\nenvelope: native\nfields: { l: { signal: fill_percent } }\n",
             "fields belongs to",
         ),
+        ("report_interval: 2h\nstale_after: 1h\n", "2:14: stale_after: shorter than report_interval"),
         ("name: other\n", "1:1: name is the file's name"),
         ("fields: { l: { signal: fill_percent, scale: .inf } }\n", "a number that a sensor can mean"),
     ],
 )
 def test_hostile_files_are_refused_in_words(tmp_path: Path, text: str, said: str) -> None:
     assert any(said in line for line in mistakes(written(tmp_path, text)))
+
+
+WORDS = ["label", "zh", "asset_class", "bin", "envelope", "lorawan", "json", "native", "fields", "signal"]
+WORDS += ["tilted", "fill_percent", "distance_mm", "unit", "cm", "span", "values", "fill", "field", "codes"]
+WORDS += ["time", "format", "unix", "code_fields", "modes", "field_events", "when", "event", "full_alarm"]
+SCALARS = (
+    st.sampled_from(WORDS) | st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4)
+)
+NODES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(WORDS), NODES, min_size=1, max_size=8))
+def test_whatever_a_file_says_it_is_read_or_refused_with_places(content: dict[str, object]) -> None:
+    written_out = StringIO()
+    YAML(typ="safe").dump(content, written_out)
+    try:
+        read_profile(Path("mine.yaml"), written_out.getvalue())
+    except ProfileFileError as error:
+        lines = error.lines
+    else:
+        lines = ["mine.yaml:1:1: none"]
+    assert lines
+    for line in lines:
+        assert re.match(r"mine\.yaml:\d+:\d+: .", line)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
