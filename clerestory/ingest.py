@@ -87,6 +87,8 @@ class Ingest:
         window: Window,
         clock: Clock,
         tally: Tally | None = None,
+        *,
+        shared: bool = False,
     ) -> None:
         self._pool = pool
         self._registry = registry
@@ -96,6 +98,7 @@ class Ingest:
         self.foresight = Foresight(registry, window)
         self._clock = clock
         self._tally = tally or Tally()
+        self._shared = shared
         self._refusals = RefusalLog()
         self._signals: dict[str, int] = {}
 
@@ -240,13 +243,13 @@ class Ingest:
     ) -> None:
         if batch.heard:
             found = await self._step(conn, batch.heard, locking, book)
-            if found.findings:
-                changes = await keep(conn, found)
+            if found.findings or found.shared:
+                changes = await keep(conn, found, now if self._shared else None)
                 batch.told = await mark(conn, changes, list(zip(batch.heard, batch.sources, strict=True)))
                 await follow(conn, changes, now)
         await self._answer(conn, batch, now)
         await last.enter_async_context(conn.pipeline())
-        if batch.heard and not found.findings:
+        if batch.heard and not found.findings and not found.shared:
             await keep(conn, found)
         for community_id, device_ids in _devices(batch.heard):
             await notify(conn, "reading", device_ids, community_id)
@@ -258,7 +261,7 @@ class Ingest:
         writing = asyncio.create_task(self._write_telemetry(conn, heard))
         try:
             await asyncio.sleep(0)  # the statement goes out before we are busy
-            found = await step_all(locking, book)
+            found = await step_all(locking, book, shared=self._shared)
         except BaseException:
             writing.cancel()
             await asyncio.wait([writing])

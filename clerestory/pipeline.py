@@ -86,7 +86,8 @@ class Pipeline:
 def make_ingest(site: Site, tally: Tally | None = None) -> Ingest:
     """Put together what takes messages into a site's database."""
     window = Window(timedelta(days=site.settings.retention_days))
-    return Ingest(site.pool, Registry(load_profiles()), site.rules, window, site.clock, tally)
+    shared = site.settings.mqtt_share is not None
+    return Ingest(site.pool, Registry(load_profiles()), site.rules, window, site.clock, tally, shared=shared)
 
 
 async def run_gateway(site: Site, stop: asyncio.Event) -> None:

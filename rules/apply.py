@@ -12,16 +12,17 @@ from datetime import datetime
 
 from psycopg import AsyncConnection, AsyncCursor
 
-from gateway.signals import Device, Heard
+from gateway.signals import Heard
 from rules import store
 from rules.book import RuleBook
 from rules.changes import AlarmChange
-from rules.engine import Facts, Input, Tick, step
+from rules.engine import Facts, Tick
 from rules.engine import next_due as engine_next_due
 from rules.facts import facts_of, rules_for
 from rules.findings import Batch, Finding, Key
 from rules.hearing import inputs
 from rules.moments import to_moment
+from rules.overtaken import Stepped, step_device, step_in_order, straighten
 from rules.renewal import marked, renewed
 from rules.ruleset import RuleSet
 from rules.state import DeviceState, encode_state, load_state
@@ -41,15 +42,25 @@ class Locking:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What stepping some devices came to, to be stored."""
+    """What stepping some devices came to, to be stored.
 
-    saves: Sequence[Save]
-    findings: Sequence[Finding]
+    `shared`: where gateways share the messages, each device with its row, still to be put in order.
+    """
+
+    saves: list[Save]
+    findings: list[Finding]
+    shared: Sequence[tuple[StateRow, Stepped]] = ()
 
 
-async def hear(conn: AsyncConnection, heard: Sequence[Heard], book: RuleBook) -> list[AlarmChange]:
-    """Step the rules of every device heard, store what they remember, raise and clear alarms."""
-    return await keep(conn, await step_all(await lock(conn, heard), book))
+async def hear(
+    conn: AsyncConnection, heard: Sequence[Heard], book: RuleBook, shared_at: datetime | None = None
+) -> list[AlarmChange]:
+    """Step the rules of every device heard, store what they remember, raise and clear alarms.
+
+    `shared_at`: our clock, where gateways share the messages, so that a device's may come in any order.
+    """
+    found = await step_all(await lock(conn, heard), book, shared=shared_at is not None)
+    return await keep(conn, found, shared_at)
 
 
 async def lock(conn: AsyncConnection, heard: Sequence[Heard]) -> Locking:
@@ -60,29 +71,41 @@ async def lock(conn: AsyncConnection, heard: Sequence[Heard]) -> Locking:
     return Locking(by_device, await store.lock_states(conn, sorted(by_device)) if by_device else None)
 
 
-async def step_all(locking: Locking, book: RuleBook) -> Found:
+async def step_all(locking: Locking, book: RuleBook, *, shared: bool = False) -> Found:
     """Step the rules of every device heard. Stores nothing, and lets others have their turn meanwhile."""
     saves: list[Save] = []
     findings: list[Finding] = []
+    unsettled: list[tuple[StateRow, Stepped]] = []
     for count, row in enumerate(await _locked(locking), 1):
         said = locking.heard[row.key]
         device = said[-1].device
         rules, facts = rules_for(device, book), facts_of(device, book)
         given = [each for message in said for each in inputs(message, rules)]
         before = load_state(row.state)
-        after = marked(_step_all(device, rules, renewed(before, rules), given, facts, findings), rules)
+        if shared:
+            fresh = renewed(before, rules)
+            unsettled.append((row, step_in_order(device, rules, fresh, given, facts, findings)))
+            continue
+        after = marked(step_device(device, rules, renewed(before, rules), given, facts, findings), rules)
         if after is not before:
             saves.append(_save(row.key, after, _never_later(row.next_due, rules, after, facts)))
         if not count % DEVICES_A_TURN:
             await asyncio.sleep(0)
-    return Found(saves, findings)
+    return Found(saves, findings, unsettled)
 
 
-async def keep(conn: AsyncConnection, found: Found) -> list[AlarmChange]:
+async def keep(conn: AsyncConnection, found: Found, shared_at: datetime | None = None) -> list[AlarmChange]:
     """Store what the devices remember, raise and clear alarms."""
+    corrected: list[AlarmChange] = []
+    if shared_at is not None:
+        corrected = await straighten(conn, [each for _, each in found.shared], found.findings, shared_at)
+        for row, each in found.shared:
+            if each.after is not each.before:
+                due = _never_later(row.next_due, each.rules, each.after, each.facts)
+                found.saves.append(_save(row.key, marked(each.after, each.rules), due))
     if found.saves:
         await store.save_states(conn, found.saves)
-    return await _settle(conn, found.findings)
+    return corrected + await _settle(conn, found.findings)
 
 
 async def wake(conn: AsyncConnection, now: datetime, book: RuleBook, limit: int = 500) -> list[AlarmChange]:
@@ -99,7 +122,7 @@ async def wake(conn: AsyncConnection, now: datetime, book: RuleBook, limit: int 
         if row.retired:
             due = None  # nobody expects anything of it; it is looked at again if it speaks
         else:
-            state = marked(_step_all(device, rules, state, [Tick(to_moment(now))], facts, findings), rules)
+            state = marked(step_device(device, rules, state, [Tick(to_moment(now))], facts, findings), rules)
             due = engine_next_due(rules, state, facts)
         saves.append(_save(row.key, state, due))
     if saves:
@@ -128,22 +151,6 @@ async def _locked(locking: Locking) -> list[StateRow]:
     conn, keys = locking.asked.connection, sorted(locking.heard)
     await store.make_states(conn, sorted(locking.heard.keys() - {row.key for row in found}))
     return await (await store.lock_states(conn, keys)).fetchall()
-
-
-def _step_all(
-    device: Device,
-    rules: RuleSet,
-    state: DeviceState,
-    given: Sequence[Input],
-    facts: Facts,
-    findings: list[Finding],
-) -> DeviceState:
-    for each in given:
-        state, effects = step(rules, state, each, facts)
-        if effects:
-            wall = each.now if isinstance(each, Tick) else each.received
-            findings += [Finding(device.key, device.asset_id or 0, effect, wall) for effect in effects]
-    return state
 
 
 def _save(key: Key, state: DeviceState, due: int | None) -> Save:

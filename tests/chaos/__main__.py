@@ -7,7 +7,6 @@ import asyncio
 import dataclasses
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,7 +65,7 @@ async def _play(plans: Sequence[Plan], report: Path | None, keep: Path | None) -
                 click.echo(_line(result))
                 if report is not None:
                     with report.open("a", encoding="utf-8") as file:
-                        file.write(f"{json.dumps(dataclasses.asdict(result))}\n")
+                        file.write(f"{json.dumps(dataclasses.asdict(result), default=str)}\n")
     return results
 
 
@@ -95,11 +94,12 @@ def table(results: Sequence[Result]) -> str:
         ("receipts", "receipts"),
         ("lost", "lost"),
         ("doubled", "doubled or wrong"),
+        ("early", "told before what had ended it came"),
     ):
         sums = [sum(getattr(result, name) for result in group) for group in groups]
         lines.append(f"| {title} | " + " | ".join(f"{each:,}" for each in sums) + " |")
     for kind in sorted({kind for result in results for kind in result.faults}):
-        sums = [sum((result.faults for result in group), Counter())[kind] for group in groups]
+        sums = [sum(result.faults.get(kind, 0) for result in group) for group in groups]
         lines.append(f"| {kind} | " + " | ".join(f"{each:,}" for each in sums) + " |")
     rounds = " | ".join(f"{len(group)} ({sum(r.clean for r in group)} exact)" for group in groups)
     lines.insert(2, f"| rounds | {rounds} |")

@@ -48,7 +48,7 @@ class Result:
     """What one round came to."""
 
     plan: Plan
-    faults: Counter[str]
+    faults: dict[str, int]
     messages: int = 0
     sent: int = 0
     readings: int = 0
@@ -60,6 +60,7 @@ class Result:
     seconds: float = 0.0
     lost: int = 0
     doubled: int = 0
+    early: int = 0
     words: list[str] = field(default_factory=list)
 
     @property
@@ -154,7 +155,7 @@ class _Round:
             verdict.words.append(f"exit codes {codes} after SIGTERM")
         return Result(
             plan=plan,
-            faults=Counter(fault.kind for fault in broken),
+            faults=dict(Counter(fault.kind for fault in broken)),
             messages=_different(spoken) + len(refused) + len(paid),
             sent=senders.sent + sum(kiosk.sent for kiosk in kiosks),
             readings=expected.rows,
@@ -166,6 +167,7 @@ class _Round:
             seconds=monotonic() - began,
             lost=verdict.lost.total(),
             doubled=verdict.extra.total(),
+            early=verdict.early,
             words=verdict.words,
         )
 
@@ -202,7 +204,7 @@ class _Round:
 
     async def _look(self, expected: Expected, kiosks: Sequence[Kiosk]) -> Verdict:
         receipts = {key: texts for kiosk in kiosks for key, texts in kiosk.receipts.items()}
-        return judge(expected, await found.look(self.stage.url), receipts)
+        return judge(expected, await found.look(self.stage.url), receipts, shared=self.plan.gateways > 1)
 
 
 def _different(spoken: Sequence[Device]) -> int:

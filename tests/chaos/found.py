@@ -46,13 +46,16 @@ async def look(url: str) -> Found:
                 for row in await _rows(
                     conn,
                     "SELECT device.code, rule, raised_at, cleared_at, paged_at IS NOT NULL"
-                    " FROM alarm JOIN device ON device.id = device_id",
+                    " FROM alarm JOIN device ON device.id = device_id WHERE NOT alarm.facts ? 'withdrawn'",
                 )
             ],
             orders=await _rows(
                 conn,
+                # An alarm that lived on when all was known has a second order where the first was cancelled.
                 "SELECT device.code, alarm.rule, alarm.raised_at, kind, status = 'cancelled'"
-                " FROM work_order JOIN alarm ON alarm.id = alarm_id JOIN device ON device.id = device_id",
+                " FROM work_order JOIN alarm ON alarm.id = alarm_id JOIN device ON device.id = device_id"
+                " WHERE NOT alarm.facts ? 'withdrawn' AND NOT (status = 'cancelled' AND EXISTS"
+                " (SELECT FROM work_order next WHERE next.alarm_id = alarm.id AND next.id > work_order.id))",
             ),
             letters=[
                 (topic, bytes(payload), reason)

@@ -152,7 +152,7 @@ def _busy_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device
         if rng.random() < 0.2:
             steps.append(rng.choice(steps))  # once more, long after it was taken
         if rng.random() < 0.2:
-            steps.append((_late(rng, code, moments[0].ts, moment.ts, when),))
+            steps.append((_late(rng, code, moments[0].ts, when),))
     if not slow:
         now = start + timedelta(seconds=seconds * 0.6)
         steps.append(
@@ -174,10 +174,10 @@ def _fire(code: str, ts: datetime, after: float) -> tuple[Message, ...]:
     )
 
 
-def _late(rng: Random, code: str, first: datetime, ts: datetime, after: float) -> Message:
-    """A measurement that comes after newer ones; no rule minds its value."""
-    back = timedelta(microseconds=rng.randint(1, int((ts - first + HOUR) / timedelta(microseconds=1))))
-    return _message(code, [Moment(ts - back, {"angle_z_deg": float(rng.randint(-90, 90))})], after)
+def _late(rng: Random, code: str, first: datetime, after: float) -> Message:
+    """A measurement of before all others that comes after some of them; no rule minds its value."""
+    ts = first - timedelta(microseconds=rng.randint(1, HOUR // timedelta(microseconds=1)))
+    return _message(code, [Moment(ts, {"angle_z_deg": float(rng.randint(-90, 90))})], after)
 
 
 def _backlog_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
