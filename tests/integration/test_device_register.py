@@ -300,11 +300,10 @@ async def test_the_past_of_an_adopted_device_raises_no_alarm_and_live_messages_a
     await ingest.take([up("new-1", ts, fill_percent=95) for ts in full])
     [device_id] = await put(conn, native("new-1"), hand=Hand(clock.now(), "adoption"))
     live = [
-        replace(
-            up("new-1", clock.now() - timedelta(seconds=60 - number), fill_percent=10),
-            received_at=clock.now(),
+        said(each.topic, each.payload, clock.now())
+        for each in (
+            up("new-1", clock.now() - timedelta(seconds=60 - number), fill_percent=10) for number in range(60)
         )
-        for number in range(60)
     ]
 
     async def speak() -> None:

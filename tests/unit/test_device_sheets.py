@@ -116,7 +116,10 @@ def test_all_mistakes_are_said_at_once_at_their_cells() -> None:
         "A2 community: cort: is no community you may change; did you mean 'court'?",
         "B2 code: b 1: should be letters, digits, dot, dash and _ only, a letter or digit first, at most 63",
         "C3 profile: bin-nativ: is no device profile; did you mean 'bin-native'?",
-        "C4 profile: bin-native: watches no elevator; known: elevator-gbt24476, elevator-native",
+        (
+            "C4 profile: bin-native: watches no elevator; "
+            "known: elevator-bacnet, elevator-gbt24476, elevator-native"
+        ),
         "E5 DevEUI: xyz: should be a DevEUI: 16 hexadecimal digits",
         "F5 empty_distance_mm: high: should be a number from 0 to 20000",
         "G7 full_distance_mm: 500: should be below empty_distance_mm, here 400: a fuller bin is nearer",
