@@ -46,6 +46,7 @@ from web import (
     records,
     requests,
     resident,
+    thresholds,
     work,
     work_finish,
 )
@@ -83,6 +84,7 @@ def rooms() -> list[web.RouteDef]:
         *alarms.routes(),
         *quiet_pages.routes(),
         *alarm_page.routes(),
+        *thresholds.routes(),
         *desk_open.routes(),
         *desk_moves.routes(),
         *desk_request_forms.routes(),

@@ -129,6 +129,8 @@ MATRIX = {
     "GET /alarms/emergencies": DESKS,
     "POST /alarms/emergencies": DESKS,
     "POST /alarms/emergencies/{community}/end": THE_DESK,
+    "GET /thresholds": DESKS,
+    "POST /thresholds": KEEPERS,
     "GET /alarms/{alarm}": THE_DESK,
     "GET /alarms/{alarm}/live": THE_DESK,
     "POST /alarms/{alarm}/acknowledge": THE_DESK,
