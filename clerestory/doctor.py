@@ -15,12 +15,18 @@ from typing import Literal
 from uuid import uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from psycopg import AsyncConnection
+
+from clerestory.set_thresholds import passed_over
+from clerestory.store import all_thresholds
 from config.clock import Clock
 from config.profile_files import ProfileFileError, read_folder
 from config.profiles import load_profiles
 from config.settings import PREFIX, Settings, unknown_variables, without_password
 from gateway.broker import mosquitto_path
 from gateway.link import Link, LinkFailed
+from rules.document import RuleFileError
+from rules.versions.living import Rules
 from storage.binaries import BinariesMissing, runnable_bin
 from storage.datadir import DataDir
 from storage.embedded import open_database, running_url
@@ -57,6 +63,9 @@ async def examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
         if url is not None:
             async for each in check_database(url, clock):
                 yield each
+                if each.about == "schema" and each.status == "ok":
+                    for threshold in await check_thresholds(url, settings):
+                        yield threshold
     yield await check_broker(settings)
 
 
@@ -173,6 +182,21 @@ async def check_database(url: str, clock: Clock) -> AsyncIterator[Finding]:
     for finding in judge(health, before, after):
         yield finding
     yield judge_schema(await asyncio.to_thread(state, url))
+
+
+async def check_thresholds(url: str, settings: Settings) -> list[Finding]:
+    """Whether what is set for communities, areas and assets can hold under the rules that are in force."""
+    try:
+        rules = Rules(settings.rules_dir)
+    except RuleFileError as error:
+        return [
+            Finding("rules", "problem", str(error.problems[0]), "run `clerestory rules check` on the file")
+        ]
+    async with await AsyncConnection.connect(url) as conn:
+        book, found = await rules.now(conn), await all_thresholds(conn)
+    mend = "set it on /thresholds or in the community's file; until then the outer value holds"
+    wrong = [Finding("thresholds", "problem", each, mend) for each in passed_over(found, book)]
+    return wrong or [Finding("thresholds", "ok", "all that are set can hold")]
 
 
 def judge(health: Health, before: datetime, after: datetime) -> list[Finding]:

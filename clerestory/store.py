@@ -1,8 +1,9 @@
-"""SQL of the wiring: what the demo and the simulators ask across rooms."""
+"""SQL of the wiring: what the demo, the simulators and the doctor ask across rooms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, dict_row
@@ -265,3 +266,35 @@ async def register_bins(
         {"community_id": community_id, "bins": Jsonb(dict(bins)), "profile": profile},
     )
     return [row[0] for row in await cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One value that is set for a place or an asset, which is named in words."""
+
+    place: str
+    asset_class: str
+    name: str
+    value: Any
+
+
+async def all_thresholds(conn: AsyncConnection) -> list[Threshold]:
+    """Every value set for a community or an area, and every attribute of an asset."""
+    async with conn.cursor(row_factory=class_row(Threshold)) as cursor:
+        await cursor.execute(
+            """
+            SELECT 'community ' || code AS place, class.key AS asset_class, each.key AS name, each.value
+              FROM community, jsonb_each(thresholds) AS class, jsonb_each(class.value) AS each
+            UNION ALL
+            SELECT 'area ' || community.code || '/' || area.code, class.key, each.key, each.value
+              FROM area JOIN community ON community.id = area.community_id,
+                   jsonb_each(area.thresholds) AS class, jsonb_each(class.value) AS each
+            UNION ALL
+            SELECT 'asset ' || community.code || '/' || asset.code, asset.class, each.key, each.value
+              FROM asset JOIN community ON community.id = asset.community_id,
+                   jsonb_each(asset.attributes) AS each
+             WHERE asset.retired_on IS NULL
+             ORDER BY 1, 2, 3
+            """
+        )
+        return await cursor.fetchall()

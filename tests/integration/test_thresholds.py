@@ -9,7 +9,9 @@ from psycopg import AsyncConnection
 
 from clerestory.community.load import check_community, load_community
 from clerestory.community.mistakes import MistakesFound
+from clerestory.doctor import check_thresholds
 from config.profiles import load_profiles
+from config.settings import Settings
 from gateway.registry import Registry
 from rules.book import load_rulebook
 from rules.facts import facts_of
@@ -130,3 +132,24 @@ def test_wrong_thresholds_are_told_with_all_other_mistakes(tmp_path: Path) -> No
     with pytest.raises(MistakesFound) as mistakes:
         check_community(file)
     assert len(mistakes.value.mistakes) == 3
+
+
+async def test_the_doctor_names_what_no_longer_fits_the_rules(
+    conn: AsyncConnection, database_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    await load_community(conn, court(tmp_path, "thresholds: {bin: {full_percent: 85}}"), NOW)
+    [fine] = await check_thresholds(database_url, settings)
+    assert (fine.status, fine.what) == ("ok", "all that are set can hold")
+    await conn.execute(
+        """
+        UPDATE community SET thresholds = '{"bin": {"full_percent": 185, "gone": 1}}';
+        UPDATE asset SET attributes = '{"full_percent": "high", "volume_l": 240}'
+        """
+    )
+    found = await check_thresholds(database_url, settings)
+    assert [(each.status, each.what) for each in found] == [
+        ("problem", "asset court/A1: full_percent: 'high' is not a number"),
+        ("problem", "community court: full_percent: 185 is outside 50.0 to 100.0"),
+        ("problem", "community court: gone is read by no rule of bin"),
+    ]
