@@ -52,8 +52,8 @@ async def _live(request: web.Request) -> dict[str, object]:
     severity, state = asked(request, "severity", SEVERITIES), asked(request, "state", STATES)
     async with house_of(request).pool.connection() as conn:
         communities, wanted, community = await choose(conn, request)
-        found = await live_alarms(conn, wanted, severity or None, MOST_SHOWN)
-    shown = [each for each in found if state in {"", each.state}]
+        found = await live_alarms(conn, wanted, severity or None, MOST_EXPORTED if state else MOST_SHOWN)
+    shown = [each for each in found if state in {"", each.state}][:MOST_SHOWN]
     return {
         "community_choices": _named(request, communities),
         "community": community,
@@ -64,7 +64,7 @@ async def _live(request: web.Request) -> dict[str, object]:
         "alarms": shown,
         "query": request.query_string,
         "lasted": _lasted(request),
-        "full": len(found) == MOST_SHOWN,
+        "full": len(shown) == MOST_SHOWN,
         "filtered": bool(severity or state or community),
     }
 
