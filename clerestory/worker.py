@@ -28,6 +28,8 @@ from storage.notify import What, listen
 
 # A reading may set a timer without a word to anybody.
 TIMERS_NAP = 0.5
+# What holds an alarm mostly ends with a word to us; that an asset is in inspection no longer does not.
+ALARMS_NAP = 5.0
 OUTBOX_BATCH = 200
 PUBACK_SECONDS = 10.0
 
@@ -40,7 +42,7 @@ async def run_worker(site: Site, stop: asyncio.Event) -> None:
     async with Publisher(site.mqtt_url) as publisher:
         orders = Loop("dispatch", site, lambda: _sweep(site))
         timers = Loop("timers", site, lambda: _timers(site), TIMERS_NAP)
-        alarms = Loop("alarms", site, lambda: _alarms(site))
+        alarms = Loop("alarms", site, lambda: _alarms(site), ALARMS_NAP)
         sending = Loop("outbox", site, lambda: _deliver(site, publisher))
         ingest = make_ingest(site)
         adopting = Loop("adopting", site, lambda: adopt_some(site, ingest))
