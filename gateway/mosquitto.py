@@ -165,6 +165,8 @@ def _written_by(credential: Credential, profiles: Profiles) -> Sequence[str]:
     if credential.role == "device":
         kinds = ("ask", "pay", "status") if _is_kiosk(credential, profiles) else ("status", "up")
         return [f"clerestory/{credential.community}/{credential.device}/{kind}" for kind in kinds]
+    if credential.role == "bridge":
+        return [f"clerestory/{credential.community}/+/{kind}" for kind in ("status", "up")]
     return _SAYS.get(credential.role, ())
 
 

@@ -18,11 +18,11 @@ from clerestory.site import Site, open_site
 from config.clock import SystemClock
 from config.settings import load_settings
 from gateway.devices import credentials
-from gateway.devices.credentials import Issued, OtherRole, Subject
+from gateway.devices.credentials import Issued, OtherRole, Role, Subject
 from gateway.devices.issuing import NotIssued, subject_of, without_credential
 from gateway.mosquitto import CONFIGURATION, Layout, Listener, Tls
 
-ROLES = ("gateway", "worker", "site", "network_server", "technician", "office")
+ROLES = ("gateway", "worker", "site", "network_server", "technician", "office", "bridge")
 PLAIN_PORT, TLS_PORT, SERVICE_PORT = 1883, 8883, 1884
 
 T = TypeVar("T")
@@ -176,12 +176,13 @@ async def _config(job: Job, *, watch: bool) -> None:
     help="Write names and passwords into this file (CSV, readable by you alone).",
 )
 @say_failures
-def issue(name: str | None, role: str | None, missing: str | None, out: Path | None) -> None:
+def issue(name: str | None, role: Role | None, missing: str | None, out: Path | None) -> None:
     """Issue a password for NAME and show it once.
 
-    NAME is COMMUNITY/DEVICE; or with --role: a technician's code, a community's code (office), or a name of
-    your choice for a gateway, a worker, both in one process (site), or a LoRaWAN network server. One that it
-    had is worth nothing after the next `clerestory broker config --reload`.
+    NAME is COMMUNITY/DEVICE; or with --role: a technician's code, a community's code (office; or bridge, a
+    box that speaks for any sensor of the community), or a name of your choice for a gateway, a worker, both
+    in one process (site), or a LoRaWAN network server. A password that it had is worth nothing after the next
+    `clerestory broker config --reload`.
     """
     if (name is None) == (missing is None):
         raise click.UsageError("give NAME, or --missing COMMUNITY")

@@ -1,7 +1,8 @@
 """Strangers: who publishes without being registered; and the messages of theirs that wait for it.
 
 Names come from whoever can publish, so there may be any number of them: a list looks at a bounded number of
-names and messages, shows those heard last, and counts no further than `MOST_COUNTED`.
+names and messages, shows those heard last, and counts no further than `MOST_COUNTED`. Of all their messages
+the newest `MOST_KEPT` are kept.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,6 +17,7 @@ LOOKED_AT: Final = 5_000
 MOST_NAMES: Final = 2_000
 MOST_SHOWN: Final = 50
 MOST_COUNTED: Final = 1_000
+MOST_KEPT: Final = 1_000_000
 NATIVE: Final = "clerestory/"
 RADIO: Final = "eui/"
 
@@ -152,6 +154,23 @@ async def messages(conn: AsyncConnection, speaker: str, most: int) -> list[Messa
             {"speaker": speaker, "most": most},
         )
         return await cursor.fetchall()
+
+
+async def forget(conn: AsyncConnection, before: datetime, most: int = MOST_KEPT) -> int:
+    """Forget strangers' messages received by a moment, and the oldest beyond `most`; how many those were."""
+    cursor = await conn.execute(
+        """
+        DELETE FROM dead_letter
+         WHERE resolved_at IS NULL AND reason = 'unknown_device'
+           AND received_at <= greatest(
+               %(before)s::timestamptz,
+               (SELECT received_at FROM dead_letter
+                 WHERE resolved_at IS NULL AND reason = 'unknown_device'
+                 ORDER BY received_at DESC OFFSET %(most)s LIMIT 1))
+        """,
+        {"before": before, "most": most},
+    )
+    return cursor.rowcount
 
 
 async def ignore(conn: AsyncConnection, speaker: str, now: datetime, account_id: int | None) -> None:

@@ -19,7 +19,7 @@ SALT_BYTES: Final = 12
 HASH_BYTES: Final = 64
 SECRET_BYTES: Final = 20
 
-Role = Literal["device", "gateway", "worker", "site", "network_server", "technician", "office"]
+Role = Literal["device", "gateway", "worker", "site", "network_server", "technician", "office", "bridge"]
 
 
 def new_secret() -> str:
@@ -36,7 +36,7 @@ def hashed(secret: str, salt: bytes | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom a credential is for: a device, a technician, the office of a community, or a part of ours."""
+    """Whom a credential is for: a device, a technician, a community's office or bridge, or a part of ours."""
 
     username: str
     role: Role

@@ -7,10 +7,10 @@ from psycopg import AsyncConnection
 
 from config.profiles import load_profiles
 from gateway.devices import store
-from gateway.devices.credentials import Subject
+from gateway.devices.credentials import Role, Subject
 from gateway.devices.draft import Registered
 
-SERVICES: Final = ("gateway", "worker", "site", "network_server")
+OF_COMMUNITIES: Final = ("office", "bridge")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
@@ -36,9 +36,9 @@ def subject_of_device(device: Registered) -> Subject:
     return Subject(name, "device", device_id=device.device_id)
 
 
-async def subject_of(conn: AsyncConnection, name: str, role: str | None) -> Subject:
+async def subject_of(conn: AsyncConnection, name: str, role: Role | None) -> Subject:
     """Whom a name stands for in a role; a device's is COMMUNITY/DEVICE. Raises `NotIssued`."""
-    if role is None:
+    if role is None or role == "device":
         community, slash, code = name.partition("/")
         device = await store.device_named(conn, community, code) if slash else None
         if device is None:
@@ -50,18 +50,15 @@ async def subject_of(conn: AsyncConnection, name: str, role: str | None) -> Subj
         staff_id = await store.staff_id(conn, name)
         if staff_id is None:
             raise NotIssued(f"there is no technician {name!r}")
-        return Subject(f"staff.{name}", "technician", staff_id=staff_id)
-    if role == "office":
+        return Subject(f"staff.{name}", role, staff_id=staff_id)
+    if role in OF_COMMUNITIES:
         community_id = (await store.communities(conn)).get(name)
         if community_id is None:
             raise NotIssued(f"there is no community {name!r}")
-        return Subject(f"office.{name}", "office", community_id=community_id)
+        return Subject(f"{role}.{name}", role, community_id=community_id)
     if not _NAME.fullmatch(name):
         raise NotIssued(f"{name!r}: right would be letters, digits, dash and _ only, at most 63")
-    for service in SERVICES:
-        if role == service:
-            return Subject(name, service)
-    raise NotIssued(f"{role!r} is no role")
+    return Subject(name, role)
 
 
 async def without_credential(conn: AsyncConnection, community: str) -> list[Subject]:

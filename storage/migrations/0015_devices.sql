@@ -23,7 +23,7 @@ CREATE TABLE broker_credential (
     id           int         GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     username     text        NOT NULL UNIQUE CHECK (username ~ '^[A-Za-z0-9][A-Za-z0-9._/-]{0,126}$'),
     role         text        NOT NULL CHECK (role IN ('device', 'gateway', 'worker', 'site', 'network_server',
-                                                      'technician', 'office')),
+                                                      'technician', 'office', 'bridge')),
     device_id    int         UNIQUE REFERENCES device,
     staff_id     int         UNIQUE REFERENCES staff,
     community_id int         REFERENCES community,
@@ -32,7 +32,7 @@ CREATE TABLE broker_credential (
     revoked_at   timestamptz,
     CHECK ((role = 'device') = (device_id IS NOT NULL)),
     CHECK ((role = 'technician') = (staff_id IS NOT NULL)),
-    CHECK ((role = 'office') = (community_id IS NOT NULL))
+    CHECK ((role IN ('office', 'bridge')) = (community_id IS NOT NULL))
 );
 
 CREATE TABLE broker_credential_event (

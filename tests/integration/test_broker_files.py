@@ -33,7 +33,7 @@ from clerestory.cli import main
 from config.profiles import load_profiles
 from gateway import mosquitto
 from gateway.devices import credentials
-from gateway.devices.credentials import Issued, Subject
+from gateway.devices.credentials import Issued, Role, Subject
 from gateway.devices.issuing import subject_of
 from gateway.mosquitto import Layout, Listener, Tls
 from gateway.publisher import Publisher
@@ -168,7 +168,7 @@ def broker(tmp_path: Path) -> Broker:
     return Broker(tmp_path / "broker")
 
 
-async def issue(conn: AsyncConnection, *names: tuple[str, str | None]) -> list[Issued]:
+async def issue(conn: AsyncConnection, *names: tuple[str, Role | None]) -> list[Issued]:
     return [
         await credentials.issue(conn, await subject_of(conn, name, role), START, None) for name, role in names
     ]
@@ -176,13 +176,14 @@ async def issue(conn: AsyncConnection, *names: tuple[str, str | None]) -> list[I
 
 async def test_nobody_speaks_or_hears_under_anothers_name(conn: AsyncConnection, broker: Broker) -> None:
     await make_world(conn)
-    bin_1, bin_2, kiosk, gateway, worker = await issue(
+    bin_1, bin_2, kiosk, gateway, worker, bridge = await issue(
         conn,
         ("court/bin-1", None),
         ("court/bin-2", None),
         ("court/kiosk-1", None),
         ("gw", "gateway"),
         ("wk", "worker"),
+        ("court", "bridge"),
     )
     broker.write(await credentials.in_force(conn, START))
     with broker.running():
@@ -216,6 +217,13 @@ async def test_nobody_speaks_or_hears_under_anothers_name(conn: AsyncConnection,
         assert till.heard == [("clerestory/court/kiosk-1/receipt", b"paid")]
         assert one.heard == other.heard == []
 
+        box = broker.device(bridge)
+        box.publish("clerestory/court/kiosk-1/pay", "forged")
+        box.publish("clerestory/other/bin-1/up", "forged")
+        box.publish("clerestory/court/not-yet-registered/up", "stranger")
+        hears.until("clerestory/court/not-yet-registered/up")
+        assert b"forged" not in [payload for _, payload in hears.heard]
+        box.close()
         nobody = Client(broker.layout.devices.port, "", "")
         stranger = Client(broker.layout.devices.port, "court/bin-9", "x")
         wrong = Client(broker.layout.devices.port, bin_1.username, bin_2.secret)

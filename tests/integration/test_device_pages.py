@@ -1,5 +1,6 @@
 """Registering on pages: a device, a sheet, a stranger; passwords shown once; labels and their addresses."""
 
+import asyncio
 import base64
 import html
 import io
@@ -87,6 +88,20 @@ async def test_a_device_is_added_changed_and_undone(
     assert (await browser.get("/devices/home/L1-T/manage"))[0] == 200
     assert (await browser.post("/devices/home/L1-T/bring-back", {})).status == 303
     assert (await browser.get("/devices/far/L9-S/manage"))[0] == 404
+
+
+async def test_of_two_who_adopt_at_once_one_does(
+    browser: Browser, server: BaseTestServer, town: Town, conn: AsyncConnection
+) -> None:
+    speaker = "clerestory/home/new-1"
+    async with Browser(server) as other:
+        await other.sign_in("administrator")
+        sent = fields(town, speaker=speaker, code="new-1")
+        answers = await asyncio.gather(*(each.post("/devices/new", sent) for each in (browser, other) * 3))
+    statuses = [answer.status for answer in answers]
+    assert set(statuses) <= {303, 409, 422}
+    assert statuses.count(303) == 1
+    assert await one(conn, "SELECT count(*) FROM device_change") == 1
 
 
 async def upload(browser: Browser, content: bytes, name: str = "devices.csv") -> tuple[int, str]:

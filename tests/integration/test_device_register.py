@@ -216,6 +216,10 @@ async def test_a_flood_of_names_hides_nobody_and_costs_little(conn: AsyncConnect
     assert (first.code, first.count) == ("chatty", adopting.MOST_COUNTED)
     assert len(rest) == adopting.MOST_SHOWN - 1
     assert [each.count for each in await adopting.strangers(conn, ["court"], search="quiet")] == [1]
+    assert await adopting.forget(conn, START) == 1, "the one that is too old"
+    assert await adopting.forget(conn, START, most=5_000) == 7_000
+    assert await adopting.forget(conn, START, most=5_000) == 0
+    assert {each.code for each in await adopting.strangers(conn, ["court"])} == {"chatty"}
 
 
 def test_profiles_that_understand_come_first() -> None:
@@ -356,7 +360,9 @@ async def test_letters_of_a_name_that_changed_meanwhile_do_not_spin(
 # --- commands --------------------------------------------------------------------------------------------
 
 
-async def test_the_commands(world: World, database_url: str, tmp_path: Path) -> None:
+async def test_the_commands(
+    world: World, pool: AsyncConnectionPool, clock: ManualClock, database_url: str, tmp_path: Path
+) -> None:
     assert world
 
     def run(*words: str) -> Answer:
@@ -379,6 +385,9 @@ async def test_the_commands(world: World, database_url: str, tmp_path: Path) -> 
     )
     imported = run("import", str(small))
     assert imported.stdout == f"{small}: imported\n  new: 1: court/b-2\n  changed: 1: court/b-1\n"
+    await make_ingest(pool, clock).take([up("who-1", fill_percent=1)])
+    assert run("strangers").stdout.startswith("court/who-1\t1 messages\tfirst 2026-11-23")
+    assert run("strangers", "--ignored").stdout == "nobody\n"
     assert run("retire", "court/b-2").stdout == "court/b-2: retired\n"
     listed = run("list", "--community", "court").stdout
     assert "court/b-1\tbin-native\tasset-bin-2\t-\n" in listed
