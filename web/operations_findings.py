@@ -198,6 +198,17 @@ def of_house(house: House) -> Iterator[Finding]:
         )
 
 
+_RETRY: Final = Text(
+    zh="用 clerestory deadletters list 看原因，改正后 clerestory deadletters retry。",
+    en="See why with clerestory deadletters list, mend it, then clerestory deadletters retry.",
+)
+_ADOPT: Final = Text(
+    zh="未登记的设备可在设备页认领，其消息随后入库；其余用 clerestory deadletters list 查看。",
+    en="Adopt devices that are not registered; their messages are then taken."
+    " For the others see clerestory deadletters list.",
+)
+
+
 def of_refusals(live: Sequence[Process], letters: int) -> Iterator[Finding]:
     """Say that messages were refused, and why most of them were."""
     if not letters:
@@ -214,10 +225,8 @@ def of_refusals(live: Sequence[Process], letters: int) -> Iterator[Finding]:
             zh=f"{letters} 条消息未被接受，已原样保存" + (f"（最近：{zh}）。" if zh else "。"),
             en=f"{letters} messages were refused and are kept" + (f" (lately: {en})." if en else "."),
         ),
-        Text(
-            zh="用 clerestory deadletters list 看原因，改正后 clerestory deadletters retry。",
-            en="See why with clerestory deadletters list, mend it, then clerestory deadletters retry.",
-        ),
+        _ADOPT if "unknown_device" in reasons else _RETRY,
+        "/devices/strangers" if "unknown_device" in reasons else "",
     )
 
 

@@ -164,3 +164,10 @@ def test_failing_work_and_a_half_done_upgrade_are_said() -> None:
     assert [finding.tone for finding in ops.findings] == ["major", "minor"]
     assert "“dispatch” fails: ValueError: x" in ops.findings[0].what.en
     assert "0.0.9, 0.1.0" in ops.findings[1].what.en
+
+
+def test_devices_that_nobody_registered_lead_to_where_they_are_adopted() -> None:
+    ops = judged(process(1, "gateway", "worker"), house=replace(QUIET, letters=1))
+    assert ops.findings[0].href == "/devices/strangers"
+    junk = process(1, "gateway", "worker", reasons={"not_json": 3})
+    assert judged(junk, house=replace(QUIET, letters=3)).findings[0].href == ""
