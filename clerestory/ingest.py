@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from time import perf_counter
 
-from psycopg import AsyncConnection, DataError, Error, InterfaceError, OperationalError
+from psycopg import AsyncConnection, Error
 from psycopg_pool import AsyncConnectionPool
 
 from billing import kiosk
@@ -33,9 +33,7 @@ from rules.book import RuleBook
 from rules.versions.living import Rules
 from storage import telemetry
 from storage.notify import notify
-
-# SQLSTATE classes that speak about what was written: bad data, a broken constraint, a limit.
-AT_FAULT = ("22", "23", "54")
+from storage.unwell import is_data_at_fault, is_unwell
 
 log = logging.getLogger(__name__)
 
@@ -57,23 +55,12 @@ class TakenBefore(Exception):
         self.at = at
 
 
-def is_message_at_fault(error: Exception) -> bool:
-    """Say whether the database, or its client, refused what was written."""
-    if not isinstance(error, Error):
-        return False
-    if error.sqlstate is None:
-        return isinstance(error, DataError)  # psycopg could not even send it
-    return error.sqlstate[:2] in AT_FAULT
-
-
-def is_worth_another_try(error: Exception) -> bool:
+def is_worth_another_try(error: BaseException) -> bool:
     """Say whether the same batch may be taken later: the database is unwell, or another was faster.
 
     Anything else would come again for ever: the message that it comes from is found and set aside.
     """
-    if isinstance(error, OperationalError | InterfaceError):
-        return not is_message_at_fault(error)
-    return isinstance(error, PaymentTakenMeanwhile)
+    return is_unwell(error) or isinstance(error, PaymentTakenMeanwhile)
 
 
 class Ingest:
@@ -307,7 +294,7 @@ class Ingest:
 
 def _fault(error: Exception) -> Refusal:
     """Say why a message that was understood cannot be taken."""
-    if isinstance(error, Error) and is_message_at_fault(error):
+    if isinstance(error, Error) and is_data_at_fault(error):
         said = shown(error.diag.message_primary or str(error))
         return Refusal("refused_by_database", f"{error.sqlstate}: {said}" if error.sqlstate else said)
     log.error("a message could not be taken; it waits as a dead letter", exc_info=error)

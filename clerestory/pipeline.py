@@ -27,6 +27,7 @@ from gateway.sharing import check_sharing
 from gateway.tally import Tally
 
 LARGEST_BATCH = 2000
+LONGEST_COMMIT = 60.0
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 5.0
 GRACE_SECONDS = 10.0
@@ -51,7 +52,9 @@ class Pipeline:
         *,
         largest_batch: int = LARGEST_BATCH,
         tally: Tally | None = None,
+        longest_commit: float = LONGEST_COMMIT,
     ) -> None:
+        self._longest_commit = longest_commit
         self._source = source
         self._tally = tally or Tally()
         self._ingest = ingest
@@ -73,12 +76,15 @@ class Pipeline:
         pause = FIRST_PAUSE
         while True:
             try:
-                return await self._ingest.take(batch)
+                # A line that died without a sign would keep the batch waiting for ever.
+                async with asyncio.timeout(self._longest_commit):
+                    return await self._ingest.take(batch)
             except Exception as error:
                 if not is_worth_another_try(error):
                     raise
-                self._tally.fail(str(error).strip())
-                log.warning("a batch was not committed, trying again in %.2f s: %s", pause, error)
+                said = str(error).strip() or f"no answer within {self._longest_commit:.0f} s"
+                self._tally.fail(said)
+                log.warning("a batch was not committed, trying again in %.2f s: %s", pause, said)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 

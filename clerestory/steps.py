@@ -6,15 +6,16 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from time import monotonic
 
-from psycopg import OperationalError
-
 from clerestory.site import Site
 from gateway.link import LinkFailed
+from storage.unwell import is_unwell
 
 # At least this often each step looks by itself: a word may go unheard while the database is away.
 LONGEST_NAP = 2.0
 # What is due but held by another worker must not make this one spin.
 SHORTEST_NAP = 0.02
+# A line to the database that died without a sign would keep a step waiting for ever.
+LONGEST_STEP = 120.0
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 
@@ -51,28 +52,31 @@ class Loop:
         while not stop.is_set():
             self._word.clear()
             try:
-                due = await self._step()
+                async with asyncio.timeout(LONGEST_STEP):
+                    due = await self._step()
                 pause, nap = FIRST_PAUSE, self._until(due)
                 if self.trouble:
                     log.info("%s: works again", self.name)
                 self.trouble = ""
-            except (OperationalError, LinkFailed, OSError) as error:
-                said = str(error).strip() or type(error).__name__
-                # An outage is said once, however often it is met.
-                level = logging.DEBUG if said == self.trouble else logging.WARNING
-                log.log(level, "%s: %s; trying again until it works", self.name, said)
-                self.trouble = said
-                self.failures += 1
-                nap, pause = pause, min(pause * 2, LONGEST_PAUSE)
-            except Exception as error:
-                log.exception("%s failed by our mistake; trying again in %.1f s", self.name, pause)
-                self.trouble = f"{type(error).__name__}: {error}"
-                self.failures += 1
+            except Exception as error:  # noqa: BLE001 - the other loops go on, whatever this is
+                self._failed(error, pause)
                 nap, pause = pause, min(pause * 2, LONGEST_PAUSE)
             self.turns += 1
             self.turned_at = monotonic()
             await first_of(self._word.wait(), stop.wait(), seconds=nap)
         self._site.watch.loops.pop(self.name, None)
+
+    def _failed(self, error: Exception, pause: float) -> None:
+        self.failures += 1
+        if isinstance(error, LinkFailed | OSError) or is_unwell(error):
+            said = str(error).strip() or f"no answer within {LONGEST_STEP:.0f} s"
+            # An outage is said once, however often it is met.
+            level = logging.DEBUG if said == self.trouble else logging.WARNING
+            log.log(level, "%s: %s; trying again until it works", self.name, said)
+            self.trouble = said
+        else:
+            log.error("%s failed by our mistake; trying again in %.1f s", self.name, pause, exc_info=error)
+            self.trouble = f"{type(error).__name__}: {error}"
 
     def _until(self, due: datetime | None) -> float:
         if due is None:

@@ -28,6 +28,7 @@ from gateway.topics import SUBSCRIPTIONS
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 15.0
+BATCH_OCTETS = 2 * 1024 * 1024
 
 log = logging.getLogger(__name__)
 
@@ -115,15 +116,22 @@ class Session:
         self._something.set()
 
     async def take(self, limit: int) -> list[Delivery]:
-        """Wait for messages and give what has arrived, at most `limit`, oldest first; none after `finish`."""
+        """Wait for messages and give what has arrived, oldest first; none after `finish`.
+
+        At most `limit`, and no more than one beyond `BATCH_OCTETS`: parsed, they take many times that.
+        """
         while not self._queue and not self._finishing:
             await self._something.wait()
             self._something.clear()
         if self._finishing:
             return []
-        batch = [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
+        batch: list[Delivery] = []
+        octets = 0
+        while self._queue and len(batch) < limit and octets < BATCH_OCTETS:
+            batch.append(self._queue.popleft())
+            octets += len(batch[-1].payload)
         self.tally.give_out(len(batch), monotonic())
-        self._octets -= sum(len(delivery.payload) for delivery in batch)
+        self._octets -= octets
         if self._full and not self._more_than(share=0.5):
             self._full = False
             self._link.resume()

@@ -42,6 +42,7 @@ _ICONS: Final = {
     "ack_withdrawn": ("undo-2", ""),
     "ack_expired": ("timer-off", "critical"),
     "followed_up": ("check", "good"),
+    "corrected": ("undo-2", "waiting"),
     "reminded": ("megaphone", "critical"),
     "cleared": ("circle-check", "good"),
 }

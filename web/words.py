@@ -43,6 +43,7 @@ WORDS: Final[Mapping[str, Mapping[str, Text]]] = {
         "ack_withdrawn": Text(zh="撤回确认", en="Acknowledgement taken back"),
         "ack_expired": Text(zh="确认到期，再次通知", en="Acknowledgement expired, people told again"),
         "followed_up": Text(zh="已跟进", en="Followed up"),
+        "corrected": Text(zh="迟到的消息更正了时间", en="Corrected by a message that came late"),
         "reminded": Text(zh="再次提醒", en="Reminded again"),
         "cleared": Text(zh="告警恢复", en="Alarm cleared"),
     },

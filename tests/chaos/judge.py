@@ -87,6 +87,7 @@ def judge(
     ended that alarm, and was overtaken, came; once told, nobody can be untold. Such tellings are counted.
     """
     verdict = Verdict()
+    found = _of_known_rules(found)
     if shared:
         found, verdict.early = _without_early(expected, found)
     verdict.compare("readings", expected.readings, found.readings)
@@ -108,6 +109,16 @@ def judge(
     if found.unsent:
         verdict.words.append(f"outbox: {found.unsent} receipts are not sent")
     return verdict
+
+
+def _of_known_rules(found: Found) -> Found:
+    """Without the forecast's alarms: when a bin will be full is an estimate, with tests of its own."""
+    known = {rule.code for rule in oracle.RULES}
+    return replace(
+        found,
+        alarms=[alarm for alarm in found.alarms if alarm.rule in known],
+        orders=[order for order in found.orders if order[1] in known],
+    )
 
 
 def _without_early(expected: Expected, found: Found) -> tuple[Found, int]:

@@ -12,13 +12,14 @@ CHUNK = 65_536
 class Proxy:
     """Forwards a loopback port to another, or to a Unix socket.
 
-    `cut` resets every connection, `freeze` swallows what comes.
+    `cut` resets every connection, `freeze` swallows what comes, `go_dead` for good on those there are.
     """
 
     def __init__(self, target: int | Path) -> None:
         self._target = target
         self._pipes: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._dead: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -42,6 +43,10 @@ class Proxy:
         """Reset every connection, in the middle of whatever it carries."""
         for writer in self._writers:
             writer.transport.abort()
+
+    def go_dead(self) -> None:
+        """Carry nothing more on the connections there are, without a sign; new ones work."""
+        self._dead |= self._writers
 
     def freeze(self) -> None:
         """Forward nothing more, and say nothing of it: connections are half open."""
@@ -76,8 +81,11 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := await source.read(CHUNK):
                 await self._flowing.wait()
-                sink.write(data)
-                await sink.drain()
+                if sink not in self._dead:
+                    sink.write(data)
+                    await sink.drain()
+        if sink in self._dead:
+            return
         # A connection that ends while frozen ends unheard, as on a broken line.
         await self._flowing.wait()
         self._writers.discard(sink)
