@@ -36,11 +36,15 @@ async def way(conn: AsyncConnection, ident: str) -> Sequence[Step]:
             ), found AS (
                 SELECT alarm.*, device.code FROM alarm JOIN device ON device.id = alarm.device_id
                  WHERE (%(hex)s AND alarm.trace >= %(ident)s AND alarm.trace <= %(last)s)
-                    OR alarm.id = (SELECT alarm_id FROM work_order WHERE number = %(ident)s)
+                    OR alarm.id IN (SELECT alarm_id FROM alarm_order WHERE order_id =
+                                     (SELECT id FROM work_order WHERE number = %(ident)s))
             ), ours AS (
-                SELECT work_order.id, work_order.number, coalesce(found.trace, '') AS trace
-                  FROM work_order LEFT JOIN found ON found.id = work_order.alarm_id
-                 WHERE found.id IS NOT NULL OR work_order.number = %(ident)s
+                SELECT id, number, coalesce((SELECT string_agg(DISTINCT found.trace, ' ')
+                                               FROM alarm_order AS l JOIN found ON found.id = l.alarm_id
+                                              WHERE l.order_id = work_order.id), '') AS trace
+                  FROM work_order
+                 WHERE number = %(ident)s
+                    OR id IN (SELECT order_id FROM alarm_order JOIN found ON found.id = alarm_order.alarm_id)
             )
             SELECT received_at AS at, 'message refused' AS what, reason || ': ' || detail AS detail,
                    trace, '' AS "order" FROM letter
@@ -55,6 +59,13 @@ async def way(conn: AsyncConnection, ident: str) -> Sequence[Step]:
             UNION ALL
             SELECT cleared_at, 'alarm ' || id || ' cleared', title_en, coalesce(trace, ''), '' FROM found
              WHERE cleared_at IS NOT NULL
+            UNION ALL
+            SELECT event.recorded_at, 'alarm ' || found.id || ' ' || replace(event.kind, '_', ' '),
+                   concat_ws(': ', nullif(event.name, ''), nullif(event.why_en, '')),
+                   coalesce(found.trace, ''), coalesce(ours.number, '')
+              FROM found JOIN alarm_event AS event ON event.alarm_id = found.id
+              LEFT JOIN ours ON ours.id = event.order_id
+             WHERE event.kind NOT IN ('raised', 'cleared')
             UNION ALL
             SELECT move.at, CASE WHEN move.from_status = move.to_status THEN 'order noted'
                                  ELSE 'order ' || move.to_status END,

@@ -113,8 +113,10 @@ async def add_moves(conn: AsyncConnection, moves: Sequence[Move], at: datetime) 
              ORDER BY order_id
             RETURNING order_id
         )
-        SELECT o.id, o.number, m.trace
-          FROM moved JOIN work_order AS o ON o.id = moved.order_id LEFT JOIN alarm AS m ON m.id = o.alarm_id
+        SELECT o.id, o.number, (SELECT left(string_agg(DISTINCT m.trace, ' '), 1000)
+                                  FROM alarm_order AS l JOIN alarm AS m ON m.id = l.alarm_id
+                                 WHERE l.order_id = o.id)
+          FROM moved JOIN work_order AS o ON o.id = moved.order_id
         """,
         {
             "at": at,

@@ -205,8 +205,9 @@ async def add_move(
         %(request)s)
         ON CONFLICT (order_id, request_id) DO NOTHING
         RETURNING (SELECT number FROM work_order WHERE id = order_move.order_id),
-                  (SELECT alarm.trace FROM work_order JOIN alarm ON alarm.id = work_order.alarm_id
-                    WHERE work_order.id = order_move.order_id)
+                  (SELECT left(string_agg(DISTINCT alarm.trace, ' '), 1000)
+                     FROM alarm_order AS l JOIN alarm ON alarm.id = l.alarm_id
+                    WHERE l.order_id = order_move.order_id)
         """,
         {
             "order": order_id,
@@ -229,7 +230,10 @@ async def add_move(
 
 
 def say_move(number: str, trace: str | None, before: Status, after: Status, why: Text) -> None:
-    """Log a move as it is written; where the transaction fails, it is said again when tried again."""
+    """Log a move as it is written; where the transaction fails, it is said again when tried again.
+
+    `trace` has the ids of all alarms that the order is about.
+    """
     what = after if before != after else f"{after}, noted"
     log.info("order %s: %s: %s", number, what, why.en, extra={"order": number, "trace": trace})
 

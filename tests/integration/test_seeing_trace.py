@@ -64,7 +64,34 @@ async def test_one_id_leads_from_the_message_to_the_order(
     for asked in (ident, ident[:8], number):
         told = (await called(run, asked)).output
         assert f"raised  {ident}" in told, "the alarm"
+        assert f"paged  {ident}" in told, "people were told"
         assert f"order open  {ident}  {number}" in told or f"order noted  {ident}  {number}" in told
+
+
+async def test_an_alarm_that_joined_an_order_leads_to_it(
+    conn: AsyncConnection, pool: AsyncConnectionPool, clock: ManualClock, run: CliRunner
+) -> None:
+    await make_world(conn)
+    ingest = make_ingest(pool, clock)
+    await ingest.take([said("clerestory/court/lift-1/up", trapped("first"))])
+    [number, order_id] = await one(conn, "SELECT array[number, id::text] FROM work_order")
+    joined = await one(
+        conn,
+        "INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh,"
+        " meaning_en, raised_at, recorded_at, trace)"
+        " SELECT community_id, device_id, 'power_lost', 'major', '断电', 'Power lost', '断电', 'It is dark',"
+        " raised_at, recorded_at, 'feedfacefeedface' FROM alarm RETURNING id",
+    )
+    await conn.execute(
+        "INSERT INTO alarm_order (order_id, alarm_id, at, live) VALUES (%(order)s, %(alarm)s, now(), true)",
+        {"order": int(order_id), "alarm": joined},
+    )
+    told = (await called(run, "feedface")).output
+    assert "Power lost" in told
+    assert number in told
+    whole = (await called(run, number)).output
+    assert "Power lost" in whole
+    assert "entrapment" in whole
 
 
 async def test_a_message_that_comes_again_keeps_its_id_and_makes_no_other(
