@@ -153,6 +153,7 @@ async def test_a_batch_in_flight_while_its_time_is_announced_is_waited_for(
 ) -> None:
     """It asked what is announced before the announcement, so it left no mark; nothing may pass it by."""
     number = (await telemetry.ensure_signals(conn, ["fill_percent"]))["fill_percent"]
+    await write(conn, 9, number, [(NOW, 1.0)])  # TimescaleDB makes a chunk for the first reading, and locks
     await roll_up(conn, NOW)
     early, later = NOW + 5 * MINUTE, NOW + timedelta(hours=5)
     async with pool.connection() as slow:
@@ -178,6 +179,7 @@ async def test_a_batch_that_hangs_keeps_nobody_from_writing(
     conn: psycopg.AsyncConnection, pool: AsyncConnectionPool
 ) -> None:
     number = (await telemetry.ensure_signals(conn, ["fill_percent"]))["fill_percent"]
+    await write(conn, 9, number, [(NOW, 1.0)])
     async with asyncio.timeout(20), pool.connection() as hanging, pool.connection() as working:
         await write(hanging, 7, number, [(NOW, 1.0)])
         for hours in range(5):
