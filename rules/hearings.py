@@ -16,6 +16,7 @@ from rules.conditions import Value
 from rules.engine import Said
 from rules.findings import Key
 from rules.moments import from_moment
+from rules.rule import Severity
 from rules.state import DeviceState, load_state
 
 
@@ -136,7 +137,7 @@ class Row:
     raised_at: datetime
     cleared_at: datetime | None
     paged: bool
-    severity: str
+    severity: Severity
     facts: dict[str, object]
 
 

@@ -6,19 +6,20 @@ kept changes nothing, as anything late does.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from psycopg import AsyncConnection
 
 from gateway.signals import Device
-from rules import hearings
+from rules import hearings, store
 from rules.changes import AlarmChange
 from rules.engine import Facts, Input, Said, Tick, step
-from rules.findings import Finding, Key
+from rules.findings import Finding, Key, SeverityStep
 from rules.hearings import Kept
 from rules.moments import from_moment, span, to_moment
-from rules.rewind import Correction, replay, rewind, without_presence
+from rules.rewind import Correction, Told, replay, rewind, without_presence
+from rules.rule import SEVERITIES
 from rules.ruleset import RuleSet
 from rules.state import DeviceState, encode_state
 
@@ -190,13 +191,25 @@ async def _correct(
         at=raised,
         page=told,
         facts=dict(row.facts),
+        stepped_to=None if true is None else true.severity,
     )
     changes = []
     if told and (not row.paged or (row.cleared_at is not None and cleared is None)):
         changes.append(change)
+    if true is not None and change.severity != row.severity:
+        changes.append(await _step(conn, change, true, row))
     if cleared is not None and row.cleared_at is None:
         changes.append(_cleared(change, cleared, told=told or row.paged))
     return changes
+
+
+async def _step(conn: AsyncConnection, change: AlarmChange, true: Told, row: hearings.Row) -> AlarmChange:
+    """Make an alarm as severe as its ladder makes it in order; people hear of it if that is worse."""
+    at = from_moment(max(true.stepped, true.raised))
+    await store.step_alarms(conn, [SeverityStep(change.alarm_id, change.severity, at)])
+    worse = SEVERITIES.index(change.severity) > SEVERITIES.index(row.severity)
+    live = true.cleared is None
+    return replace(change, kind="stepped", at=at, page=worse and live and true.told)
 
 
 def _cleared(change: AlarmChange, at: datetime, *, told: bool) -> AlarmChange:

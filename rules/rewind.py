@@ -15,9 +15,9 @@ from functools import lru_cache
 
 import msgspec
 
-from rules.effects import Cleared, Effect, Paged, Raised
+from rules.effects import Cleared, Effect, Paged, Raised, Stepped
 from rules.engine import Facts, Said, Tick, next_due, step
-from rules.rule import Offline, Rule, Silent
+from rules.rule import Offline, Rule, Severity, Silent
 from rules.ruleset import RuleSet
 from rules.state import DeviceState
 
@@ -32,12 +32,14 @@ class Told:
     raised: int
     told: bool = False
     cleared: int | None = None
+    severity: Severity | None = None  # what its ladder made of it, where that is not the rule's own
+    stepped: int = 0  # when that was
     effects: list[tuple[Effect, int]] = field(default_factory=list)
 
     @property
-    def outline(self) -> tuple[int, int | None, bool]:
+    def outline(self) -> tuple[int, int | None, bool, Severity | None]:
         """What two tellings of it agree on, or do not."""
-        return self.raised, self.cleared, self.told
+        return self.raised, self.cleared, self.told, self.severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ class _Teller:
         for code, memory in base.rules.items():
             if memory.raised is not None:
                 rule = rules.rules[rules.index[code]]
-                self.stories[code] = [Told(rule, memory.raised, told=memory.page_at is None)]
+                told = memory.page_at is None
+                self.stories[code] = [Told(rule, memory.raised, told=told, severity=memory.severity)]
 
     def until(self, state: DeviceState, wall: int, facts: Facts) -> DeviceState:
         """Let our clock run to `wall`: timers whose time comes before that run out."""
@@ -172,6 +175,9 @@ class _Teller:
             story.effects.append((effect, wall))
             if isinstance(effect, Paged):
                 story.told = True
+            elif isinstance(effect, Stepped):
+                story.severity = None if effect.severity == effect.rule.severity else effect.severity
+                story.stepped = effect.at
             elif isinstance(effect, Cleared):
                 story.cleared = effect.at
 

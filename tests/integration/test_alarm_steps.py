@@ -175,3 +175,17 @@ async def test_what_flaps_is_one_alarm_with_one_order(
         await follow(conn, await wake(conn, MORNING + at * MINUTE, book), MORNING + at * MINUTE)
         live = await rows(conn, "SELECT count(*) FROM alarm WHERE cleared_at IS NULL")
         assert live == [(1 if at == 104 else 0,)]  # quiet since 45: an hour later it is over
+
+
+async def test_what_another_gateway_overtook_moves_the_ladder_as_if_nothing_had(
+    conn: AsyncConnection, world: World, book: RuleBook
+) -> None:
+    for heard in (shakes(world, 35, 0), shakes(world, 35, 12), shakes(world, 55, 11), shakes(world, 35, 13)):
+        at = MORNING + 13 * MINUTE
+        await follow(conn, await hear(conn, [heard], book, shared_at=at), at)
+    assert await rows(conn, "SELECT severity FROM alarm") == [("major",)]
+    assert await rows(conn, "SELECT severity FROM work_order") == [("major",)]
+    assert await history(conn) == [("raised", "minor", 0), ("severity", "major", 11)]
+    at = MORNING + 20 * MINUTE
+    await follow(conn, await hear(conn, [shakes(world, 35, 20)], book, shared_at=at), at)
+    assert (await history(conn))[-1] == ("severity", "minor", 17)

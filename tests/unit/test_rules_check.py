@@ -173,4 +173,4 @@ def test_an_unknown_asset_class_is_named(tmp_path: Path) -> None:
 
 
 def test_the_shipped_rules_have_no_mistakes() -> None:
-    assert len(load_rulebook().rules) == 16
+    assert {rule.code for rule in load_rulebook().rules} >= {"bin_full_soon", "entrapment"}

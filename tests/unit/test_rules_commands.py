@@ -5,6 +5,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from clerestory.commands.rules import rules
+from rules.book import load_rulebook, shipped_rules
 from tests.unit.rule_parts import a_rule_file
 
 STORY = """
@@ -30,7 +31,8 @@ def story(folder: Path, raised: str) -> Path:
 def test_the_shipped_rules_are_checked_where_no_file_is_named() -> None:
     result = CliRunner().invoke(rules, ["check"])
     assert result.exit_code == 0
-    assert result.output == "16 rules in 2 files: no mistakes.\n"
+    count = f"{len(load_rulebook().rules)} rules in {len(shipped_rules())} files"
+    assert result.output == f"{count}: no mistakes.\n"
 
 
 def test_mistakes_are_printed_with_their_place(tmp_path: Path) -> None:

@@ -1,19 +1,21 @@
 """A device's messages in any order give the alarms they give in order: gateways may share them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.book import load_rulebook
-from rules.effects import Cleared, Effect, Paged, Raised
+from rules.effects import Cleared, Effect, Paged, Raised, Stepped
 from rules.engine import Facts, Said, Tick, next_due, step
 from rules.moments import HOUR, MINUTE, SECOND
 from rules.rewind import Told, rewind
+from rules.ruleset import RuleSet
 from rules.state import DeviceState
 
 BINS = load_rulebook().for_class("bin")
-FACTS = Facts(BINS.asset({}))
+LADDERS = load_rulebook([Path(__file__).parent / "stories" / "rules.yaml"]).for_class("bin")
 NOON = 1_760_000_000 * SECOND
 HEARD = NOON + 2 * HOUR
 NOW = NOON + 3 * HOUR
@@ -33,17 +35,18 @@ def said(minutes: float, fill: float | None = None, *, heat: float | None = None
 class Book:
     """The alarms as they stand in the database, of a bin that is heard in some order."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: RuleSet) -> None:
+        self.rules, self.facts = rules, Facts(rules.asset({}), zone="Asia/Shanghai")
         self.base = self.state = DeviceState()
         self.log: list[Said] = []
         self.rows: dict[str, list[Told]] = {}
 
     def hear(self, each: Said) -> None:
         if each.at >= self.state.latest:
-            self.state, effects = step(BINS, self.state, each, FACTS)
+            self.state, effects = step(self.rules, self.state, each, self.facts)
             self.tell(effects)
         else:
-            done = rewind(BINS, self.state, self.base, self.log, [each], FACTS, HEARD)
+            done = rewind(self.rules, self.state, self.base, self.log, [each], self.facts, HEARD)
             self.state = done.state
             for correction in done.corrections:
                 rows = self.rows[correction.rule.code]
@@ -67,23 +70,36 @@ class Book:
                 [current[code]] = [row for row in rows if row.cleared is None]
             if isinstance(effect, Paged):
                 current[code].told = True
+            elif isinstance(effect, Stepped):
+                own = effect.severity == effect.rule.severity
+                current[code].severity = None if own else effect.severity
             elif isinstance(effect, Cleared):
                 current.pop(code).cleared = effect.at
         for rows in self.rows.values():
             assert sum(row.cleared is None for row in rows) <= 1
 
     def run_clock(self) -> None:
-        while (due := next_due(BINS, self.state, FACTS)) is not None and due < NOW:
-            self.state, effects = step(BINS, self.state, Tick(due), FACTS)
+        while (due := next_due(self.rules, self.state, self.facts)) is not None and due < NOW:
+            self.state, effects = step(self.rules, self.state, Tick(due), self.facts)
             self.tell(effects)
 
     @property
     def alarms(self) -> dict[str, list[tuple[int, int | None, bool]]]:
-        return {code: sorted(row.outline for row in rows) for code, rows in self.rows.items() if rows}
+        """When each was raised and cleared, and whether people were told."""
+        return {code: sorted(row.outline[:3] for row in rows) for code, rows in self.rows.items() if rows}
+
+    @property
+    def severities(self) -> dict[str, list[tuple[int, str | None]]]:
+        """When each was raised, and what its ladder made of it in the end."""
+        return {
+            code: sorted((row.raised, row.severity) for row in rows)
+            for code, rows in self.rows.items()
+            if rows
+        }
 
 
-def heard(messages: Sequence[Said]) -> Book:
-    book = Book()
+def heard(messages: Sequence[Said], rules: RuleSet = BINS) -> Book:
+    book = Book(rules)
     for each in messages:
         book.hear(each)
     return book
@@ -112,8 +128,8 @@ MESSAGES = st.lists(
     st.builds(
         said,
         st.integers(0, 100),
-        fill=st.none() | st.sampled_from([5.0, 65.0, 80.0, 95.0]),
-        heat=st.none() | st.sampled_from([20.0, 50.0, 80.0]),
+        fill=st.none() | st.sampled_from([5.0, 65.0, 80.0, 95.0, 99.0]),
+        heat=st.none() | st.sampled_from([2.0, 20.0, 50.0, 80.0]),
         event=st.sampled_from(["", "", "", "fire_alarm", "low_battery"]),
     ),
     min_size=2,
@@ -132,3 +148,15 @@ def test_any_order_gives_the_alarms_of_the_right_order(orders: tuple[list[Said],
     right.run_clock()
     any_order.run_clock()
     assert any_order.alarms == right.alarms
+
+
+@given(MESSAGES.flatmap(lambda messages: st.tuples(st.just(messages), st.permutations(messages))))
+def test_any_order_gives_the_severities_of_the_right_order(orders: tuple[list[Said], list[Said]]) -> None:
+    """Ladders and flapping, too: what was overtaken moves the rungs as if nothing had overtaken it."""
+    messages, shuffled = orders
+    right = heard(sorted(messages, key=lambda each: each.at), LADDERS)
+    any_order = heard(shuffled, LADDERS)
+    for book in (right, any_order):
+        book.run_clock()
+    assert any_order.alarms == right.alarms
+    assert any_order.severities == right.severities
