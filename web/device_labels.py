@@ -1,5 +1,6 @@
 """Labels for devices, one or a sheet of them, and where somebody lands who scans one."""
 
+import asyncio
 from typing import Final
 
 from aiohttp import web
@@ -46,9 +47,10 @@ async def labels(request: web.Request) -> web.StreamResponse:
     words = request.query.get("q", "").replace("\0", "").strip()[:LONGEST]
     async with house_of(request).pool.connection() as conn:
         found = await device_place_store.all_placed(conn, account_of(request).communities, words)
-    shown = [
-        (each, qr_code(label_address(request, each.community, each.code))) for each in found[:MOST_LABELS]
-    ]
+    addresses = [label_address(request, each.community, each.code) for each in found[:MOST_LABELS]]
+    # Drawing so many takes a moment, in which others are not to wait.
+    codes = await asyncio.to_thread(lambda: [qr_code(address) for address in addresses])
+    shown = list(zip(found, codes, strict=False))
     return page(
         request,
         "registry/labels.html",

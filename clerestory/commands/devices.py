@@ -45,7 +45,7 @@ def import_(file: Path, *, check: bool) -> None:
     content = file.read_bytes()
 
     async def act(conn: AsyncConnection, site: Site) -> Plan:
-        attributes = listing.rule_attributes(site.book)
+        attributes = listing.rule_attributes(await site.rules.now(conn))
         sheet = read(content, listing.known_attributes(attributes))
         land = await register.survey(conn, [row.wanted for row in sheet.rows], load_profiles(), attributes)
         plan = importing.plan(sheet, land)
@@ -96,7 +96,7 @@ def add(name: str, profile: str, asset: str, dev_eui: str, attributes: tuple[str
     wanted = Wanted(community, code, profile, asset, dev_eui, {key: value for key, _, value in pairs})
 
     async def act(conn: AsyncConnection, site: Site) -> list[str]:
-        attributes = listing.rule_attributes(site.book)
+        attributes = listing.rule_attributes(await site.rules.now(conn))
         judged = judge(wanted, await register.survey(conn, [wanted], load_profiles(), attributes))
         if not isinstance(judged, Fit):
             return [f"{each.field}: {each.value!r}: {each.right.en}" for each in judged]
@@ -167,8 +167,9 @@ def template(file: Path, language: Language) -> None:
         file.write_bytes(write_csv(tuple(HEADINGS), [], language))
     else:
 
-        async def act(_: AsyncConnection, site: Site) -> bytes:
-            notes = listing.notes(load_profiles(), listing.rule_attributes(site.book), language)
+        async def act(conn: AsyncConnection, site: Site) -> bytes:
+            attributes = listing.rule_attributes(await site.rules.now(conn))
+            notes = listing.notes(load_profiles(), attributes, language)
             return write_excel(tuple(HEADINGS), [], language, notes)
 
         file.write_bytes(_run(act))

@@ -1,5 +1,6 @@
 """The pages of registering devices in a real browser: how they look, and that they live."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -27,6 +28,14 @@ from web.app import create_app
 
 EUI = "24e124713c400001"
 MISTAKEN = "小区,设备编码,型号,资产,DevEUI\n{home},a 1,bin-nativ,L7,\n{home},a-2,milesight-em310-udl,,12\n"
+
+
+# The list was asked for again, and what came is dealt with.
+_LOADED = """
+    new Promise((done) => document.body.addEventListener("htmx:afterRequest", (event) => {
+        if (event.detail.target.id === "strangers") setTimeout(done, 100);
+    }))
+"""
 
 
 @pytest.fixture
@@ -122,6 +131,15 @@ async def test_an_adopted_device_shows_when_its_messages_are_taken(
     page = reader.page
     await reader.sign_in("manager")
     await page.goto("/devices/strangers")
+    ingest = make_ingest(pool, clock)
+    await ingest.take([up("LATE-1", clock.now(), home, speed_m_s=0.5)])
+    await expect(page.locator("article:has-text('LATE-1')")).to_have_count(1)
+    await page.click("article:has-text('LATE-1') summary")
+    loaded = asyncio.ensure_future(page.evaluate(_LOADED))
+    await ingest.take([up("LATE-2", clock.now(), home, speed_m_s=0.5)])
+    await loaded
+    await expect(page.locator("article:has-text('LATE-1') pre")).to_be_visible()
+    await expect(page.locator("article:has-text('LATE-2')")).to_have_count(0)
     await page.click("article:has-text('L1-T') >> text=Adopt")
     await page.fill("#search", "L1")
     await page.click("#found label:has-text('L1')")

@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from clerestory.adopting import BATCH, adopt_some
 from clerestory.commands.load import load_into
 from clerestory.site import Site
+from clerestory.worker import run_worker
 from config.profiles import load_profiles
 from config.settings import Settings
 from gateway.delivery import Delivery
@@ -22,7 +23,7 @@ from gateway.devices import adopting, guessing, listing, register, store
 from gateway.devices.draft import Fit, Registered, Wanted, judge
 from gateway.devices.register import DeviceRefused, GoneMeanwhile, Hand
 from rules.book import load_rulebook
-from tests.integration.gateway_world import WINDOW, World, make_ingest, make_world, one, said, up
+from tests.integration.gateway_world import WINDOW, World, make_ingest, make_world, one, said, until, up
 from tests.integration.test_broker_files import Answer, command
 from tests.manual_clock import START, ManualClock
 
@@ -355,6 +356,27 @@ async def test_letters_of_a_name_that_changed_meanwhile_do_not_spin(
     await conn.execute("UPDATE device SET dev_eui = NULL WHERE code = 'r-1'")
     await work(site, pool, clock)
     assert await one(conn, "SELECT count(*) FROM dead_letter WHERE resolved_at IS NULL") == 1
+
+
+async def test_the_worker_takes_them_as_soon_as_the_device_is_registered(
+    pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualClock, world: World, site: Site
+) -> None:
+    assert world
+    clock.advance(timedelta(hours=1))
+    times = [START + timedelta(seconds=number) for number in range(5)]
+    await make_ingest(pool, clock).take([up("new-1", ts, fill_percent=50) for ts in times])
+    stop = asyncio.Event()
+    worker = asyncio.create_task(run_worker(site, stop))
+    try:
+        [device_id] = await put(conn, native("new-1"), hand=Hand(clock.now(), "adoption"))
+
+        async def taken() -> bool:
+            return len(await values(conn, device_id, "fill_percent")) == len(times)
+
+        await until(taken, "the messages that waited")
+    finally:
+        stop.set()
+        await asyncio.wait_for(worker, 20)
 
 
 # --- commands --------------------------------------------------------------------------------------------
