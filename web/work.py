@@ -170,7 +170,8 @@ def _head(card: JobCard) -> dict[str, object]:
 
 def _seen(card: JobCard) -> str:
     """Name what the page shows, to notice that it has become another."""
-    return f"{card.job.status}-{'mine' if card.mine else 'offered'}"
+    joined = f"-{len(card.alarms)}" if len(card.alarms) > 1 else ""
+    return f"{card.job.status}-{'mine' if card.mine else 'offered'}{joined}"
 
 
 def _next_move(request: web.Request, card: JobCard) -> NextMove | None:

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from config.text import Language
+from config.text import Language, Text
 from dispatch import acknowledging, quieting
 from dispatch.people import Who
 from dispatch.quieting import NewMute
@@ -18,7 +18,7 @@ from storage.notify import listen
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
 from tests.integration.web_client import quick_passwords, server_of
 from tests.manual_clock import ManualClock
-from tests.scene import Scene, stage
+from tests.scene import Scene, add_alarm, stage
 from web.app import create_app
 
 HOUR = timedelta(hours=1)
@@ -69,6 +69,47 @@ async def test_pages_are_clean(
     await reader.look("/alarms/emergencies", "alarms-emergencies")
     await reader.close()
     assert reader.troubles == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_a_job_and_an_order_show_all_their_alarms(
+    chromium: Browser,
+    server: BaseTestServer,
+    scene: Scene,
+    conn: AsyncConnection,
+    clock: ManualClock,
+    width: int,
+) -> None:
+    titles = {
+        "door_faults": ("关门故障反复", "Door fails again and again"),
+        "power": ("断电", "Mains power lost"),
+    }
+    for name, (zh, en) in titles.items():
+        alarm = await add_alarm(
+            conn,
+            scene,
+            f"joined_{name}",
+            device="lift-1",
+            at=clock.now() - timedelta(minutes=9),
+            severity="major",
+            title=Text(zh=zh, en=en),
+            meaning=Text(zh=zh, en=en),
+            cleared_at=clock.now() if name == "power" else None,
+        )
+        await conn.execute(
+            "INSERT INTO alarm_order (order_id, alarm_id, at, live) VALUES (%s, %s, %s, true)",
+            (scene.orders["working"], alarm, clock.now()),
+        )
+    for login, path, name in (
+        ("wang", f"/work/{scene.numbers['working']}", "job-of-several-alarms"),
+        ("dispatcher", f"/desk/orders/{scene.numbers['working']}", "order-of-several-alarms"),
+    ):
+        reader = await Reader.open(chromium, server, "zh", width)
+        await reader.sign_in(login)
+        await reader.look(path, name)
+        await expect(reader.page.get_by_role("heading", name="本工单含")).to_have_count(1)
+        await reader.close()
+        assert reader.troubles == []
 
 
 async def test_the_list_lives_and_an_acknowledgement_is_undone(
