@@ -27,7 +27,7 @@ async def serving(site: Site) -> AsyncIterator[str]:
         site.pool,
         site.clock,
         listen=lambda: listen(site.database_url),
-        book=site.book,
+        rules=site.rules,
         public_url=settings.public_url,
         desk_phone=settings.desk_phone,
         retake=_retake(site),

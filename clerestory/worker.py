@@ -17,6 +17,7 @@ from clerestory.schedule import Schedule
 from clerestory.site import Site
 from clerestory.steps import Loop
 from clerestory.tracing import mark, tell
+from clerestory.trials import try_next
 from config.tasks import end
 from dispatch.alarms import follow
 from dispatch.lookout import look_after
@@ -46,7 +47,8 @@ async def run_worker(site: Site, stop: asyncio.Event) -> None:
         sending = Loop("outbox", site, lambda: _deliver(site, publisher))
         ingest = make_ingest(site)
         adopting = Loop("adopting", site, lambda: adopt_some(site, ingest))
-        loops = [orders, timers, alarms, adopting, *([sending] if site.mqtt_url else [])]
+        trials = Loop("trials", site, lambda: try_next(site, stop))
+        loops = [orders, timers, alarms, adopting, trials, *([sending] if site.mqtt_url else [])]
         if not site.mqtt_url:
             log.warning("no broker: messages wait in the outbox")
         wakes: dict[What, list[Callable[[], None]]] = {
@@ -54,7 +56,7 @@ async def run_worker(site: Site, stop: asyncio.Event) -> None:
             "alarm": [alarms.wake],
             "outbox": [sending.wake],
             "registry": [schedule.wake, adopting.wake],
-            "rules": [timers.wake, alarms.wake],
+            "rules": [timers.wake, alarms.wake, trials.wake],
             "connected": [loop.wake for loop in loops],
             "reconnected": [loop.wake for loop in loops],
         }

@@ -68,6 +68,11 @@ class Document:
         inside = offset + place.quote if place.inline else 0
         return Problem(self.name, place.line, place.column + inside, message)
 
+    def line_of(self, path: Keys) -> int | None:
+        """The line (from 1) on which a key stands; None where there is no such key."""
+        place = self._keys.get(path)
+        return None if place is None else place.line
+
     def __contains__(self, path: Keys) -> bool:
         return path in self._values
 

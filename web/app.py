@@ -17,13 +17,14 @@ To add a room of pages write `web/ROOM.py` with `routes() -> list[web.RouteDef]`
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
 
 from config.clock import Clock
-from rules.book import RuleBook, load_rulebook
+from rules.versions.living import Rules
 from web import (
     alarm_page,
     alarms,
@@ -46,6 +47,9 @@ from web import (
     records,
     requests,
     resident,
+    rules_edit,
+    rules_pages,
+    rules_trial,
     thresholds,
     work,
     work_finish,
@@ -96,6 +100,9 @@ def rooms() -> list[web.RouteDef]:
         *device_manage.routes(),
         *devices.routes(),
         *operations.routes(),
+        *rules_pages.routes(),
+        *rules_edit.routes(),
+        *rules_trial.routes(),
     ]
 
 
@@ -104,7 +111,7 @@ def create_app(
     clock: Clock,
     *,
     listen: Listen | None = None,
-    book: RuleBook | None = None,
+    rules: Rules | None = None,
     passwords: Passwords | None = None,
     public_url: str = "",
     behind_proxy: bool = False,
@@ -114,7 +121,7 @@ def create_app(
     traffic: Traffic | None = None,
 ) -> web.Application:
     """Build the application; `listen` yields the database's changes for live pages."""
-    catalogues = load_catalogues()
+    catalogues, living = load_catalogues(), rules or Rules()
     app = web.Application(middlewares=[counted, cookies, errors, sessions, guard])
     app[TRAFFIC] = traffic or Traffic()
     app[HOUSE] = House(
@@ -122,8 +129,8 @@ def create_app(
         clock=clock,
         catalogues=catalogues,
         templates=load_templates(catalogues),
-        hub=LiveHub(pool, listen),
-        book=book or load_rulebook(),
+        hub=LiveHub(pool, listen, {"rules": partial(_learn_rules, pool, living)}),
+        rules=living,
         passwords=passwords or Passwords(),
         darkroom=asyncio.Semaphore(PHOTOS_AT_ONCE),
         secure=public_url.startswith("https://"),
@@ -150,6 +157,12 @@ def refuse_the_unmarked(routes: Iterable[web.RouteDef]) -> None:
             raise RuntimeError(
                 f"{route.method} {route.path} does not say who may call it: add @require or @public"
             )
+
+
+async def _learn_rules(pool: AsyncConnectionPool, rules: Rules) -> None:
+    """Rules were switched: charts and lists show those that are in force now."""
+    async with pool.connection() as conn:
+        await rules.refresh(conn)
 
 
 async def _live(app: web.Application) -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 from config.clock import Clock
 from gateway.refusals import Refusal
 from rules.book import RuleBook
+from rules.versions.living import Rules
 from web.i18n import Catalogues
 from web.live import LiveHub
 from web.passwords import Passwords
@@ -35,7 +36,7 @@ class House:
     catalogues: Catalogues
     templates: Templates
     hub: LiveHub
-    book: RuleBook
+    rules: Rules
     passwords: Passwords
     darkroom: asyncio.Semaphore
     secure: bool
@@ -43,6 +44,11 @@ class House:
     desk_phone: str
     retake: Retake | None
     public_url: str = ""
+
+    @property
+    def book(self) -> RuleBook:
+        """The rules as this process last knew them."""
+        return self.rules.book
 
 
 HOUSE = web.AppKey("house", House)

@@ -8,7 +8,7 @@ replaced by one `reconnected`, which means: load everything again.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -87,9 +87,16 @@ class Subscriber:
 class LiveHub:
     """Hears the database once and tells every open page."""
 
-    def __init__(self, pool: AsyncConnectionPool, listen: Listen | None) -> None:
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        listen: Listen | None,
+        learn: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
+    ) -> None:
+        """`learn` says what this process itself does at a change, and whenever some may have gone unheard."""
         self._pool = pool
         self._listen = listen
+        self._learn = learn or {}
         self._subscribers: dict[Subscriber, None] = {}  # in the order they came
 
     @contextlib.asynccontextmanager
@@ -128,6 +135,9 @@ class LiveHub:
             return
         async for change in self._listen():
             try:
+                for what, learn in self._learn.items():
+                    if change.what in {what, EVERYTHING, "connected"}:
+                        await learn()
                 await self._tell(change)
             except Exception:
                 log.exception(

@@ -32,8 +32,9 @@ _ALARMS: Final = Place("/alarms", N_("Alarms"), "bell-ring")
 _REQUESTS: Final = Place("/desk/requests", N_("Requests"), "message-square")
 _OPERATIONS: Final = Place("/operations", N_("Operations"), "activity")
 _FINANCE: Final = Place("/finance", N_("Finance"), "scale")
+_RULES: Final = Place("/rules", N_("Rules"), "clipboard-list")
 PLACES: Final[Mapping[Role, tuple[Place, ...]]] = {
-    "administrator": (_DESK, _ALARMS, _REQUESTS, _FINANCE, _OPERATIONS),
+    "administrator": (_DESK, _ALARMS, _REQUESTS, _FINANCE, _OPERATIONS, _RULES),
     "manager": (_DESK, _ALARMS, _REQUESTS, _FINANCE, _OPERATIONS),
     "dispatcher": (_DESK, _ALARMS, _REQUESTS),
     "technician": (Place("/work", N_("My jobs"), "hard-hat"),),

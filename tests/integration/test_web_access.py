@@ -16,9 +16,12 @@ from psycopg_pool import AsyncConnectionPool
 
 from desk.tickets import NewTicket, open_ticket
 from dispatch.people import By
+from rules.versions import store as rule_versions
+from rules.versions.store import NewVersion
 from tests import town as towns
 from tests.integration.web_client import Browser, quick_passwords, server_of
 from tests.manual_clock import ManualClock
+from tests.rule_trials import done_trial
 from web.app import create_app, rooms
 
 ROLES = {
@@ -66,6 +69,8 @@ KEEPERS = Rule(frozenset({"administrator", "manager"}))
 RESIDENTS = Rule(frozenset({"ann", "bob", "eve"}))
 ANN = Rule(frozenset({"ann"}))
 MONEY = Rule(HOME_MONEY | {"far-finance"})
+
+ADMINISTRATOR = Rule(frozenset({"administrator"}))
 
 MATRIX = {
     "GET /": SIGNED_IN,
@@ -151,6 +156,18 @@ MATRIX = {
     "POST /desk/requests/{number}/answer": THE_DESK,
     "POST /desk/requests/{number}/close": THE_DESK,
     "POST /desk/requests/{number}/work": THE_DESK,
+    "GET /rules": ADMINISTRATOR,
+    "GET /rules/{file}": ADMINISTRATOR,
+    "GET /rules/{file}/versions/{version}": ADMINISTRATOR,
+    "POST /rules/{file}/back": ADMINISTRATOR,
+    "GET /rules/{file}/edit": ADMINISTRATOR,
+    "POST /rules/{file}/check": ADMINISTRATOR,
+    "POST /rules/{file}/try": ADMINISTRATOR,
+    "GET /rules/trials/{trial}": ADMINISTRATOR,
+    "GET /rules/trials/{trial}/progress": ADMINISTRATOR,
+    "GET /rules/trials/{trial}/series.json": ADMINISTRATOR,
+    "POST /rules/trials/{trial}/cancel": ADMINISTRATOR,
+    "POST /rules/trials/{trial}/switch-on": ADMINISTRATOR,
     "GET /operations": MANAGERS,
     "GET /operations/now": MANAGERS,
     "GET /devices": DESKS,
@@ -200,6 +217,7 @@ class Asked:
     mute: int
     ticket: str
     letter: int
+    trial: int
 
     def path(self, route: str) -> str:
         """Fill a route's placeholders with what belongs to ann, wang or home."""
@@ -221,6 +239,9 @@ class Asked:
             "community": "home",
             "code": "L1-S",
             "letter": str(self.letter),
+            "file": "elevator",
+            "version": "1",
+            "trial": str(self.trial),
         }
         return path.format_map(values) + ("?signal=speed_m_s" if path.endswith(".json") else "")
 
@@ -261,6 +282,10 @@ async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
         body="?",
     )
     number = await open_ticket(conn, ticket, By(account_id=town.accounts["ann"]), clock.now())
+    trial = await done_trial(
+        conn, town.accounts["administrator"], clock.now(), device="L1-S", file="elevator"
+    )
+    await rule_versions.insert(conn, NewVersion("elevator", 0, None, "", 0, "r", None, "chen"), clock.now())
     async with server_of(create_app(pool, clock, passwords=quick_passwords())) as server:
         yield Asked(
             server=server,
@@ -275,6 +300,7 @@ async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
             mute=int(str(await _value(conn, _MUTE, community=town.communities["home"], now=clock.now()))),
             ticket=number,
             letter=int(str(letter)),
+            trial=trial,
         )
 
 

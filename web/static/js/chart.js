@@ -53,15 +53,23 @@ function drawAlarms(plot, alarms, palette) {
     ctx.strokeStyle = palette[alarm.severity] ?? palette.quiet;
     ctx.fillStyle = ctx.strokeStyle;
     ctx.lineWidth = devicePixelRatio;
+    // In a trial: what today's rules give hangs hollow at the bottom, what the changed ones give stands at the top.
+    const old = alarm.side === "old";
+    const edge = old ? bbox.top + bbox.height : bbox.top;
+    const tip = old ? edge - size * 1.5 : edge + size * 1.5;
+    ctx.setLineDash(old ? [2 * devicePixelRatio, 3 * devicePixelRatio] : []);
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
+    ctx.setLineDash([]);
     ctx.beginPath();
-    ctx.moveTo(x - size, bbox.top);
-    ctx.lineTo(x + size, bbox.top);
-    ctx.lineTo(x, bbox.top + size * 1.5);
-    ctx.fill();
+    ctx.moveTo(x - size, edge);
+    ctx.lineTo(x + size, edge);
+    ctx.lineTo(x, tip);
+    ctx.closePath();
+    if (old) ctx.stroke();
+    else ctx.fill();
   }
   ctx.restore();
 }

@@ -1,0 +1,159 @@
+"""All SQL of trials: changed rules tried on what is stored. Whoever calls owns the transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+Status = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial as it stands. `result` is the foresight as JSON, once it is done."""
+
+    id: int
+    file: str
+    base: int
+    text: str
+    from_at: datetime
+    to_at: datetime
+    account_id: int
+    who: str
+    asked_at: datetime
+    status: Status
+    share: float
+    readings: int
+    result: bytes | None
+    trouble: str
+    ended_at: datetime | None
+
+
+_TRIAL = """
+    SELECT t.id, t.file, t.base, t.text, t.from_at, t.to_at, t.account_id, a.name AS who, t.asked_at,
+           t.status, t.share, t.readings, convert_to(t.result::text, 'UTF8') AS result, t.trouble, t.ended_at
+      FROM rule_trial t JOIN account a ON a.id = t.account_id
+"""
+
+
+async def ask(
+    conn: AsyncConnection, file: str, base: int, text: str, times: tuple[datetime, datetime], account_id: int
+) -> int:
+    """Ask for a trial up to the second of `times`, which is now; what the account had waiting ends."""
+    await conn.execute(
+        """
+        UPDATE rule_trial SET status = 'cancelled', ended_at = %(now)s
+        WHERE account_id = %(account)s AND status IN ('waiting', 'running')
+        """,
+        {"account": account_id, "now": times[1]},
+    )
+    cursor = await conn.execute(
+        """
+        INSERT INTO rule_trial (file, base, text, from_at, to_at, account_id, asked_at)
+        VALUES (%(file)s, %(base)s, %(text)s, %(from)s, %(to)s, %(account)s, %(to)s) RETURNING id
+        """,
+        {
+            "file": file,
+            "base": base,
+            "text": text,
+            "from": times[0],
+            "to": times[1],
+            "account": account_id,
+        },
+    )
+    row = await cursor.fetchone()
+    return 0 if row is None else int(row[0])
+
+
+async def read(conn: AsyncConnection, trial_id: int) -> Trial | None:
+    """One trial."""
+    async with conn.cursor(row_factory=class_row(Trial), binary=True) as cursor:
+        await cursor.execute(_TRIAL + " WHERE t.id = %(id)s", {"id": trial_id})
+        return await cursor.fetchone()
+
+
+async def recent(conn: AsyncConnection, file: str, limit: int) -> list[Trial]:
+    """The newest trials of a file."""
+    async with conn.cursor(row_factory=class_row(Trial), binary=True) as cursor:
+        await cursor.execute(
+            _TRIAL + " WHERE t.file = %(file)s ORDER BY t.id DESC LIMIT %(limit)s",
+            {"file": file, "limit": limit},
+        )
+        return await cursor.fetchall()
+
+
+async def claim(conn: AsyncConnection, now: datetime, silence: timedelta) -> Trial | None:
+    """Take the trial that waits longest, or one whose worker has said nothing for so long."""
+    cursor = await conn.execute(
+        """
+        UPDATE rule_trial SET status = 'running', beat_at = %(now)s, attempts = attempts + 1, share = 0
+        WHERE id = (SELECT id FROM rule_trial
+                     WHERE status = 'waiting' OR (status = 'running' AND beat_at < %(now)s - %(silence)s)
+                     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING id
+        """,
+        {"now": now, "silence": silence},
+    )
+    row = await cursor.fetchone()
+    return None if row is None else await read(conn, row[0])
+
+
+async def beat(conn: AsyncConnection, trial_id: int, share: float, readings: int, now: datetime) -> bool:
+    """Say how far it is; False where it is not to go on."""
+    cursor = await conn.execute(
+        """
+        UPDATE rule_trial SET beat_at = %(now)s, share = %(share)s, readings = %(readings)s
+        WHERE id = %(id)s AND status = 'running'
+        """,
+        {"id": trial_id, "share": min(max(share, 0.0), 1.0), "readings": readings, "now": now},
+    )
+    return cursor.rowcount == 1
+
+
+async def finish(conn: AsyncConnection, trial_id: int, result: bytes, now: datetime) -> None:
+    """Keep what a trial found, unless it was cancelled meanwhile."""
+    await conn.execute(
+        """
+        UPDATE rule_trial SET status = 'done', result = %(result)s::jsonb, share = 1, ended_at = %(now)s
+        WHERE id = %(id)s AND status = 'running'
+        """,
+        {"id": trial_id, "result": result.decode(), "now": now},
+    )
+
+
+async def fail(conn: AsyncConnection, trial_id: int, trouble: str, now: datetime) -> None:
+    """Keep why a trial came to nothing."""
+    await conn.execute(
+        """
+        UPDATE rule_trial SET status = 'failed', trouble = %(trouble)s, ended_at = %(now)s
+        WHERE id = %(id)s AND status = 'running'
+        """,
+        {"id": trial_id, "trouble": trouble, "now": now},
+    )
+
+
+async def give_back(conn: AsyncConnection, trial_id: int) -> None:
+    """Let another worker take it: this one stops."""
+    await conn.execute(
+        "UPDATE rule_trial SET status = 'waiting', share = 0 WHERE id = %(id)s AND status = 'running'",
+        {"id": trial_id},
+    )
+
+
+async def cancel(conn: AsyncConnection, trial_id: int, now: datetime) -> bool:
+    """End a trial that waits or runs; False where it is over already."""
+    cursor = await conn.execute(
+        """
+        UPDATE rule_trial SET status = 'cancelled', ended_at = %(now)s
+        WHERE id = %(id)s AND status IN ('waiting', 'running')
+        """,
+        {"id": trial_id, "now": now},
+    )
+    return cursor.rowcount == 1
+
+
+async def forget(conn: AsyncConnection, before: datetime) -> None:
+    """Delete the trials that ended before a moment."""
+    await conn.execute("DELETE FROM rule_trial WHERE ended_at < %(before)s", {"before": before})

@@ -1,0 +1,225 @@
+"""Editing, trying, switching on and going back on the pages, and what two administrators do to each other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp.test_utils import BaseTestServer
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from clerestory.site import Site
+from clerestory.trials import SILENCE, try_next
+from config.settings import Settings
+from rules.editing import TEXTS, open_rule
+from rules.sources import file_sources
+from rules.versions import store, trial_store
+from tests import town as towns
+from tests.integration.gateway_world import one
+from tests.integration.test_replay_command import fill
+from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.manual_clock import ManualClock
+from tests.rule_trials import changed
+from tests.scene import Scene, add_bin
+from web.app import create_app
+
+BIN = next(source.text for source in file_sources(None) if source.name == "bin")
+
+
+@pytest.fixture
+async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
+    scene = Scene(await towns.build(conn))
+    await add_bin(conn, scene)
+    start = clock.now() - timedelta(days=28)
+    levels = [(start + timedelta(hours=n), 85.0 if n % 24 >= 12 else 10.0) for n in range(24 * 28)]
+    await fill(conn, scene, levels)
+    return scene
+
+
+@pytest.fixture
+async def server(
+    pool: AsyncConnectionPool, scene: Scene, clock: ManualClock
+) -> AsyncIterator[BaseTestServer]:
+    assert scene.devices
+    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
+        yield running
+
+
+@pytest.fixture
+async def admin(server: BaseTestServer) -> AsyncIterator[Browser]:
+    async with Browser(server) as browser:
+        await browser.sign_in("administrator")
+        yield browser
+
+
+@pytest.fixture
+def site(pool: AsyncConnectionPool, clock: ManualClock, database_url: str) -> Site:
+    return Site(Settings(), clock, pool, database_url, "")
+
+
+def form(code: str, changes: Mapping[str, str] | None = None, base: int = 0) -> dict[str, str]:
+    """The form of a rule of bins as its page has it, with something changed."""
+    opened = open_rule(BIN, code)
+    assert opened is not None
+    texts = {
+        f"{name}.{language}": words for name in TEXTS for language, words in opened.fields.texts[name].items()
+    }
+    return {"rule": code, "base": str(base), "logic": opened.fields.logic, **texts, **(changes or {})}
+
+
+def whole(text: str, base: int = 0) -> dict[str, str]:
+    return {"rule": "", "base": str(base), "logic": text}
+
+
+async def tried(admin: Browser, fields: dict[str, str]) -> str:
+    """Start a trial; its address."""
+    answer = await admin.post("/rules/bin/try", fields)
+    assert answer.status == 303, await answer.text()
+    return answer.headers["Location"]
+
+
+async def test_from_an_edit_to_what_is_in_force_and_back(
+    admin: Browser, site: Site, conn: AsyncConnection
+) -> None:
+    at = await tried(admin, whole(changed("bin", "default: 90", "default: 80")))
+    _, text = await admin.get(at)
+    assert "等待中" in text
+    await try_next(site, asyncio.Event())
+    status, text = await admin.get(at)
+    assert status == 200
+    assert "新增告警" in text
+    assert "王建国、赵海" in text
+    async with admin.client.get(f"{at}/series.json") as answer:
+        drawn = await answer.json()
+    assert {mark["side"] for mark in drawn["alarms"]} == {"new"}
+    assert any(line["value"] == 80.0 for line in drawn["lines"])
+    refused = await admin.post(f"{at}/switch-on", {"reason": "早一点"})
+    assert refused.status == 422
+    assert await store.history(conn, "bin") == []
+    assert (await admin.post(f"{at}/switch-on", {"reason": "  ", "sure": "yes"})).status == 409
+    answer = await admin.post(f"{at}/switch-on", {"reason": "早一点", "sure": "yes"})
+    assert (answer.status, answer.headers["Location"]) == (303, "/rules/bin")
+    [version] = await store.history(conn, "bin")
+    assert (version.made_by, version.reason) == ("administrator", "早一点")
+    status, text = await admin.get("/rules/bin/versions/1")
+    assert "default: 80" in text
+    answer = await admin.post("/rules/bin/back", {"to": "0", "base": "1", "reason": "恢复为文件内容"})
+    assert answer.status == 303
+    assert [each.version for each in await store.history(conn, "bin")] == [2, 1]
+    async with admin.client.get("/rules/bin") as answer:
+        assert "恢复为文件内容" in await answer.text()
+
+
+async def test_mistakes_are_told_at_their_field_and_line(admin: Browser) -> None:
+    fields = form("bin_overflow", {"title.en": "", "todo.zh": "\n".join("一二三四")})
+    fields["logic"] = fields["logic"].replace("for: 5m", "for: 5 minutes")
+    answer = await admin.post("/rules/bin/check", fields)
+    problems = (await answer.json())["problems"]
+    line = next(n for n, words in enumerate(fields["logic"].split("\n"), 1) if words.startswith("for:"))
+    assert {(each["area"], each["line"]) for each in problems} == {("title", 1), ("todo", 1), ("logic", line)}
+    answer = await admin.post("/rules/bin/try", fields)
+    assert answer.status == 422
+    text = await answer.text()
+    assert "for: 5 minutes" in text
+    assert "is not a duration" in text
+
+
+async def test_what_says_nothing_wrong_is_said(admin: Browser) -> None:
+    answer = await admin.post("/rules/bin/check", form("bin_overflow"))
+    assert await answer.json() == {"problems": [], "newest": None}
+
+
+async def test_who_comes_second_is_told_and_nothing_is_overruled(
+    admin: Browser, server: BaseTestServer, conn: AsyncConnection
+) -> None:
+    first = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    async with Browser(server) as other:
+        await other.sign_in("administrator")
+        second = await tried(other, form("bin_overflow", {"title.zh": "桶很满"}))
+        assert (await other.post(f"{second}/switch-on", {"reason": "乙", "sure": "yes"})).status == 303
+    answer = await admin.post(f"{first}/switch-on", {"reason": "甲", "sure": "yes"})
+    assert answer.status == 409
+    assert "其间启用了版本 1" in await answer.text()
+    answer = await admin.post("/rules/bin/check", form("bin_overflow"))
+    assert (await answer.json())["newest"] == 1
+    assert (await admin.post("/rules/bin/try", form("bin_overflow"))).status == 409
+    answer = await admin.post("/rules/bin/back", {"to": "0", "base": "0", "reason": "甲"})
+    assert answer.status == 409
+    assert [each.reason for each in await store.history(conn, "bin")] == ["乙"]
+
+
+async def test_a_trial_can_be_cancelled_and_a_new_one_ends_the_old(
+    admin: Browser, site: Site, conn: AsyncConnection
+) -> None:
+    first = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    second = await tried(admin, form("bin_overflow", {"title.zh": "桶很满"}))
+    assert await one(conn, "SELECT count(*) FROM rule_trial WHERE status = 'cancelled'") == 1
+    assert first != second
+    await admin.post(f"{second}/cancel", {})
+    assert await try_next(site, asyncio.Event()) is None
+    _, text = await admin.get(second)
+    assert "已取消" in text
+
+
+async def test_a_trial_whose_worker_died_is_taken_up_by_another(
+    admin: Browser, site: Site, conn: AsyncConnection, clock: ManualClock
+) -> None:
+    at = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    async with conn.transaction():
+        dead = await trial_store.claim(conn, clock.now(), SILENCE)
+    assert dead is not None
+    assert await try_next(site, asyncio.Event()) is None
+    clock.advance(SILENCE + timedelta(seconds=1))
+    await try_next(site, asyncio.Event())
+    _, text = await admin.get(at)
+    assert "没有告警会变化" in text
+    assert await one(conn, "SELECT attempts FROM rule_trial") == 2
+
+
+async def test_a_worker_that_stops_gives_its_trial_back(
+    admin: Browser, site: Site, conn: AsyncConnection
+) -> None:
+    await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    stop = asyncio.Event()
+    stop.set()
+    await try_next(site, stop)
+    assert await one(conn, "SELECT status FROM rule_trial") in {"waiting", "done"}
+
+
+async def test_a_trial_that_fails_says_why(admin: Browser, site: Site, conn: AsyncConnection) -> None:
+    at = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    await conn.execute("ALTER TABLE event RENAME TO events")
+    await try_next(site, asyncio.Event())
+    _, text = await admin.get(at)
+    assert "失败" in text
+    assert "relation &#34;event&#34; does not exist" in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/rules/lamp", "/rules/bin/edit?rule=nothing", "/rules/lamp/edit", "/rules/bin/versions/9",
+     "/rules/bin/versions/x", "/rules/trials/999", "/rules/trials", "/rules/bin/versions/1%00"],
+)  # fmt: skip
+async def test_what_is_not_there_is_not_found(admin: Browser, path: str) -> None:
+    assert (await admin.get(path))[0] == 404
+
+
+async def test_pages_of_all_rules_open(admin: Browser) -> None:
+    status, text = await admin.get("/rules")
+    assert status == 200
+    assert "电梯困人" in text
+    for path in ("/rules/elevator", "/rules/bin/edit", "/rules/bin/edit?rule=bin_overflow"):
+        assert (await admin.get(path))[0] == 200
+
+
+async def test_pages_follow_a_switch_made_elsewhere(
+    admin: Browser, site: Site, conn: AsyncConnection
+) -> None:
+    """Another process switched; this one shows what is in force without a restart."""
+    async with conn.transaction():
+        new = store.NewVersion("bin", 0, BIN.replace("垃圾桶满溢", "桶满溢了"), BIN, None, "r", None, "chen")
+        await store.insert(conn, new, datetime(2026, 1, 1, tzinfo=UTC))
+    assert site.rules.book.rule("bin_overflow").title.zh == "垃圾桶满溢"
+    _, text = await admin.get("/rules")
+    assert "桶满溢了" in text

@@ -1,0 +1,50 @@
+"""A trial with its result, for tests of pages."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+from psycopg import AsyncConnection
+
+from dispatch.foresight import AlarmTime, Change, Foresight, OrdersLine, RuleLine, Words
+from rules.replay.tally import RuleTally
+from rules.sources import file_sources
+from rules.versions import trial_store
+
+DAY = timedelta(days=1)
+
+
+def changed(file: str, before: str, after: str) -> str:
+    """Return the words of a shipped file with something replaced."""
+    text = next(source.text for source in file_sources(None) if source.name == file)
+    assert before in text
+    return text.replace(before, after)
+
+
+async def done_trial(conn: AsyncConnection, account_id: int, now: datetime, *, device: str, file: str) -> int:
+    """Keep a finished trial in which one alarm of a device in `home` would be new."""
+    text = changed(file, "\nrules:\n", "\n# tried\nrules:\n")
+    trial = await trial_store.ask(conn, file, 0, text, (now - 30 * DAY, now), account_id)
+    await trial_store.claim(conn, now, DAY)
+    rule = "stopped_between_floors" if file == "elevator" else "bin_overflow"
+    alarm = AlarmTime("major", now - 2 * DAY, now - DAY, paged=True, earlier=False)
+    name = Words("设备", "Device")
+    found = Foresight(
+        start=now - 30 * DAY,
+        end=now,
+        warm_from=now - 40 * DAY,
+        devices=1,
+        readings=12_345,
+        events=6,
+        seconds=1.0,
+        cpu_seconds=1.0,
+        skipped=("offline_rule",),
+        rules=(RuleLine(rule, Words("规则", "Rule"), "major", RuleTally(new=1, fresh=1)),),
+        orders=(
+            OrdersLine("home", Words("全区", "All"), "elevator_repair", "elevator", 0.0, 0.2, ("王建国",)),
+            OrdersLine("home", Words("全区", "All"), "gardening", "gardening", 1.0, 0.0, ()),
+        ),
+        changes=(Change("home", device, name, rule, "new", None, alarm, None),),
+        left_out=0,
+    )
+    await trial_store.finish(conn, trial, msgspec.json.encode(found), now)
+    return trial

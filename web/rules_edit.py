@@ -1,0 +1,133 @@
+"""Editing rules: one rule or a whole file, checked as it is typed, then tried; that puts nothing in force."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from aiohttp import web
+
+from rules.document import RuleFileError
+from rules.editing import TEXTS, Fields, Made, Opened, Place, codes_of, open_rule, put_back, whole
+from rules.versions import trial_store
+from rules.versions.force import InForce
+from rules.versions.switching import LONGEST_TEXT, check
+from storage.notify import notify
+from web.access import require
+from web.errors import Refusal
+from web.house import house_of, now_of
+from web.render import page
+from web.rules_pages import known_of, number
+from web.session import account_of
+
+BODY: Final = 2 * LONGEST_TEXT
+TRIED: Final = timedelta(days=30)
+
+
+def routes() -> list[web.RouteDef]:
+    """Return the routes of editing."""
+    return [
+        web.get("/rules/{file}/edit", edit),
+        web.post("/rules/{file}/check", check_form),
+        web.post("/rules/{file}/try", try_form),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a form holds: of one rule (`code`), or of a whole file."""
+
+    file: str
+    code: str
+    base: int
+    made: Made
+    fields: Fields
+    stale: bool = False
+
+
+@require("administrator")
+async def edit(request: web.Request) -> web.StreamResponse:
+    """Show the form: of one rule, or of the whole file."""
+    known, file = await known_of(request), request.match_info["file"]
+    source = known.source(file)
+    if source is None:
+        raise Refusal(404)
+    code = request.query.get("rule", "")
+    opened = open_rule(source.text, code) if code else None
+    if code and code not in codes_of(source.text):
+        raise Refusal(404)
+    if opened is None:
+        made, fields, code = whole(source.text), Fields(source.text, {}), ""
+    else:
+        made, fields = put_back(opened, opened.fields), opened.fields
+    return _form(request, Draft(file, code, known.version(file), made, fields), [])
+
+
+def _form(request: web.Request, draft: Draft, places: list[Place], status: int = 200) -> web.Response:
+    return page(
+        request,
+        "rules/edit.html",
+        {"draft": draft, "texts": TEXTS if draft.code else (), "problems": places, "days": TRIED.days},
+        status=status,
+    )
+
+
+async def _draft(request: web.Request, known: InForce) -> Draft:
+    """Read the form into the file that it makes; the rule is put back into the words that are in force."""
+    form, file = await request.post(), request.match_info["file"]
+    source = known.source(file)
+    if source is None:
+        raise Refusal(404)
+    code, base = str(form.get("rule", "")), number(form.get("base"))
+    fields = Fields(str(form.get("logic", "")), _texts(form) if code else {})
+    opened: Opened | None = open_rule(source.text, code) if code else None
+    if code and opened is None:
+        raise Refusal(409)
+    made = whole(fields.logic) if opened is None else put_back(opened, fields)
+    return Draft(file, code, base, made, fields, stale=base != known.version(file))
+
+
+def _texts(form: Mapping[str, object]) -> dict[str, dict[str, str]]:
+    return {
+        name: {language: str(form.get(f"{name}.{language}", "")) for language in ("zh", "en")}
+        for name in TEXTS
+    }
+
+
+def _places(known: InForce, draft: Draft) -> list[Place]:
+    try:
+        check(known, draft.file, draft.made.text)
+    except RuleFileError as error:
+        return [draft.made.place(problem) for problem in error.problems]
+    return []
+
+
+@require("administrator", body=BODY)
+async def check_form(request: web.Request) -> web.StreamResponse:
+    """Say what is wrong with what has been typed so far, each at its field, line and column."""
+    known = await known_of(request)
+    draft = await _draft(request, known)
+    problems = [
+        {"area": each.area, "line": each.line, "column": each.column, "message": each.message}
+        for each in _places(known, draft)
+    ]
+    newest = known.version(draft.file) if draft.stale else None
+    return web.json_response({"problems": problems, "newest": newest})
+
+
+@require("administrator", body=BODY)
+async def try_form(request: web.Request) -> web.StreamResponse:
+    """Start a trial of what was typed, or show what is wrong with it."""
+    house, known = house_of(request), await known_of(request)
+    draft = await _draft(request, known)
+    places = _places(known, draft)
+    if places or draft.stale:
+        return _form(request, draft, places, 409 if draft.stale else 422)
+    now = now_of(request)
+    async with house.pool.connection() as conn:
+        times = (now - TRIED, now)
+        trial = await trial_store.ask(
+            conn, draft.file, draft.base, draft.made.text, times, account_of(request).id
+        )
+        await notify(conn, "rules", [trial])
+    raise web.HTTPSeeOther(f"/rules/trials/{trial}")

@@ -1,0 +1,286 @@
+"""The rules as an administrator reads them: by file, with each version, by whom and why, and the way back."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from config.text import Language
+from config.vocabulary import load_vocabulary
+from dispatch.policy import shipped_policy
+from dispatch.switching import rules_gone
+from rules.document import RuleFileError
+from rules.editing import codes_of
+from rules.moments import span_in_words
+from rules.rule import Happens, Holds, Offline, Rule, Silent
+from rules.sources import class_of
+from rules.versions import store, trial_store
+from rules.versions.force import InForce
+from rules.versions.store import Version
+from rules.versions.switching import (
+    Busy,
+    By,
+    ChangedMeanwhile,
+    NoReason,
+    NoSuchVersion,
+    Unchanged,
+    go_back,
+)
+from web.access import require
+from web.errors import Refusal
+from web.house import house_of, now_of
+from web.i18n import language_of
+from web.render import page, translator
+from web.session import account_of
+
+TRIALS_SHOWN: Final = 5
+CONTEXT: Final = 3
+
+
+def routes() -> list[web.RouteDef]:
+    """Return the routes of the pages that show rules."""
+    return [
+        web.get("/rules", rule_files),
+        web.get("/rules/{file}", rule_file),
+        web.get("/rules/{file}/versions/{version}", version),
+        web.post("/rules/{file}/back", back),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One rule in plain words."""
+
+    code: str
+    title: str
+    meaning: str
+    severity: str
+    raises: tuple[str, ...]
+    ends: str
+    order: str
+    skill: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One rule file as it stands."""
+
+    file: str
+    asset_class: str
+    rules: tuple[Summary, ...]
+    version: Version | None
+    outdated: bool
+
+
+def naming(request: web.Request) -> dict[str, Callable[[str], str]]:
+    """Return how templates name classes, kinds of work and skills."""
+    language, policy = language_of(request), shipped_policy()
+    classes = load_vocabulary().asset_classes
+
+    def class_name(key: str) -> str:
+        return classes[key][language] if key in classes else key
+
+    return {
+        "class_name": class_name,
+        "kind_name": lambda key: policy.kind_name(key)[language],
+        "skill_name": lambda key: policy.skill_name(key)[language],
+    }
+
+
+async def known_of(request: web.Request) -> InForce:
+    """Return what is in force now."""
+    house = house_of(request)
+    async with house.pool.connection() as conn:
+        return await house.rules.refresh(conn)
+
+
+def shown_file(request: web.Request, known: InForce, file: str) -> Shown:
+    """Return a file as shown, or answer that there is none."""
+    source = known.source(file)
+    if source is None:
+        raise Refusal(404)
+    language = language_of(request)
+    rules = [known.book.rule(code) for code in codes_of(source.text)]
+    return Shown(
+        file,
+        class_of(source) or "",
+        tuple(_summary(request, rule, language) for rule in rules),
+        known.newest.get(file),
+        known.outdated(file) is not None,
+    )
+
+
+def _summary(request: web.Request, rule: Rule, language: Language) -> Summary:
+    return Summary(
+        rule.code,
+        rule.title[language],
+        rule.meaning[language],
+        rule.severity,
+        tuple(_raises(request, trigger) for trigger in rule.triggers),
+        _ends(rule),
+        rule.order.kind if rule.order is not None else "",
+        rule.order.skill if rule.order is not None else "",
+    )
+
+
+def _raises(request: web.Request, trigger: Holds | Happens | Silent | Offline) -> str:
+    """Say what raises, as the file does, in one line."""
+    say = translator(request)
+    match trigger:
+        case Silent(after=after):
+            return say.gettext("silent for %(span)s") % {
+                "span": span_in_words(after) if after else say.gettext("as long as its profile says")
+            }
+        case Offline(hold=hold):
+            return say.gettext("offline for %(span)s") % {"span": span_in_words(hold)}
+        case Happens(codes=codes):
+            words = " | ".join(sorted(codes))
+            if trigger.when is not None:
+                words += f" && {trigger.when.source}"
+        case Holds():
+            words = trigger.when.source
+            if trigger.hold:
+                words += "  " + say.gettext("for %(span)s") % {"span": span_in_words(trigger.hold)}
+    if trigger.times > 1:
+        times = {"times": trigger.times, "span": span_in_words(trigger.within)}
+        words += "  " + say.gettext("%(times)s times within %(span)s") % times
+    return words
+
+
+def _ends(rule: Rule) -> str:
+    parts = [rule.clear.source] if rule.clear is not None else []
+    parts += sorted(rule.clear_on)
+    if rule.clear_after is not None:
+        parts.append(span_in_words(rule.clear_after))
+    return " | ".join(parts)
+
+
+@require("administrator")
+async def rule_files(request: web.Request) -> web.StreamResponse:
+    """List the rules by file."""
+    known = await known_of(request)
+    files = [shown_file(request, known, source.name) for source in known.sources]
+    return page(request, "rules/list.html", {**naming(request), "files": files, "troubles": known.troubles})
+
+
+@require("administrator")
+async def rule_file(request: web.Request) -> web.StreamResponse:
+    """Show one file: its rules, its versions, its latest trials."""
+    return await file_page(request, request.match_info["file"])
+
+
+async def file_page(request: web.Request, file: str, fault: str = "", status: int = 200) -> web.Response:
+    """Show one file, with what was wrong with what was just asked."""
+    house = house_of(request)
+    known = await known_of(request)
+    shown = shown_file(request, known, file)
+    async with house.pool.connection() as conn:
+        history = await store.history(conn, file)
+        trials = await trial_store.recent(conn, file, TRIALS_SHOWN)
+    outdated, shipped = known.outdated(file), known.file(file)
+    return page(
+        request,
+        "rules/file.html",
+        {
+            **naming(request),
+            "shown": shown,
+            "history": history,
+            "trials": trials,
+            "base": known.version(file),
+            "has_file": shipped is not None,
+            "news": diff(outdated.shipped or "", shipped.text if shipped else "") if outdated else [],
+            "troubles": [each for each in known.troubles if each.file.startswith(f"{file} ")],
+            "fault": fault,
+        },
+        status=status,
+    )
+
+
+@require("administrator")
+async def version(request: web.Request) -> web.StreamResponse:
+    """Show what a version changed, and by whom and why."""
+    file, asked = request.match_info["file"], request.match_info["version"]
+    known = await known_of(request)
+    async with house_of(request).pool.connection() as conn:
+        history = {each.version: each for each in await store.history(conn, file)}
+    found = history.get(int(asked)) if asked.isascii() and asked.isdecimal() and len(asked) < 9 else None  # noqa: PLR2004 - more is no number of a version
+    if found is None:
+        raise Refusal(404)
+    before = history.get(found.version - 1)
+    return page(
+        request,
+        "rules/version.html",
+        {
+            "file": file,
+            "version": found,
+            "newest": known.version(file),
+            "lines": diff(words_of(before, found), words_of(found, found)),
+        },
+    )
+
+
+def words_of(version: Version | None, beside: Version) -> str:
+    """Return what a version says; before the first one, and where it went back to it, the file of then."""
+    if version is None or version.text is None:
+        return (version or beside).shipped or ""
+    return version.text
+
+
+def diff(before: str, after: str) -> list[tuple[str, str]]:
+    """Return the lines that differ, with some around them, as (sign, line); @ parts what is far apart."""
+    found = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=CONTEXT)
+    return [(line[:1], line[1:]) for line in found if not line.startswith(("---", "+++"))]
+
+
+@require("administrator")
+async def back(request: web.Request) -> web.StreamResponse:
+    """Put an earlier version in force again."""
+    house, account = house_of(request), account_of(request)
+    file, form = request.match_info["file"], await request.post()
+    to, base = number(form.get("to")), number(form.get("base"))
+    known = await known_of(request)
+    if known.source(file) is None:
+        raise Refusal(404)
+    by = By(account.name, str(form.get("reason", "")), account.id)
+    try:
+        async with house.pool.connection() as conn, conn.transaction():
+            done = await go_back(conn, known.files, file, to, base, by, now_of(request))
+            await rules_gone(conn, [alarm_id for alarm_id, _ in done.ended], now_of(request))
+    except REFUSALS as refusal:
+        return await file_page(request, file, said(request, refusal), 409)
+    await known_of(request)
+    raise web.HTTPSeeOther(f"/rules/{file}")
+
+
+REFUSALS: Final = (Busy, ChangedMeanwhile, NoReason, NoSuchVersion, Unchanged, RuleFileError)
+
+
+def said(request: web.Request, refusal: Exception) -> str:
+    """Say why rules were not switched, in the reader's language."""
+    say = translator(request)
+    match refusal:
+        case ChangedMeanwhile(newest=newest, who=who):
+            return say.gettext(
+                "%(who)s switched on version %(version)s meanwhile. Nothing was changed: look, then retry."
+            ) % {"who": who, "version": newest}
+        case Unchanged():
+            return say.gettext("These rules are in force already; nothing was changed.")
+        case NoReason():
+            return say.gettext("Say why, in at most 500 characters; nothing was changed.")
+        case NoSuchVersion():
+            return say.gettext("There is no such version; nothing was changed.")
+        case RuleFileError(problems=problems):
+            first = "; ".join(f"{each.line}:{each.column} {each.message}" for each in problems[:3])
+            return say.gettext("These rules do not go with the others: %(problems)s") % {"problems": first}
+    return say.gettext(
+        "Messages are being written that take long; nothing was changed. Try again in a moment."
+    )
+
+
+def number(value: object) -> int:
+    """Return a number from a form; what is none was not sent by a page of ours."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 9:  # noqa: PLR2004 - as above
+        return int(value)
+    raise Refusal(400)
