@@ -32,13 +32,18 @@ MEMORY_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is asked of a gateway: `rate` in messages a second, or as fast as it commits."""
+    """What is asked of a gateway: `rate` in messages a second, or as fast as it commits.
+
+    Measured for so many seconds, and on until so many messages are committed; so is the warm-up.
+    """
 
     seconds: float
     warm_up: float = 3.0
     devices: int = 10_000
     rate: float | None = None
     ages: bool = False
+    messages: int = 0
+    warm_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +108,19 @@ async def measure_in(
     )
     await _until_something(committed)
     await asyncio.sleep(load.warm_up)
+    # Another process counts: there is nothing of ours to wait on.
+    while committed.value < load.warm_messages and working.is_alive():  # noqa: ASYNC110
+        await asyncio.sleep(MEMORY_SECONDS)
     parts = Parts(working.pid or 0, arena.database_pid, arena.broker_pid, publishing.pid or 0)
     if watching is not None:
         watching(parts.gateway)
     before, cost, started = committed.value, parts.cost(), perf_counter()
-    memory = await _watch_memory(parts.gateway, started + load.seconds)
+    memory = [rss_megabytes(parts.gateway)]
+    while (left := started + load.seconds - perf_counter()) > 0 or committed.value - before < load.messages:
+        if not working.is_alive():
+            raise RuntimeError("the gateway ended while it was measured")
+        await asyncio.sleep(min(left, MEMORY_SECONDS) if left > 0 else MEMORY_SECONDS)
+        memory.append(rss_megabytes(parts.gateway))
     messages, took = committed.value - before, perf_counter() - started
     spent = parts.cost().since(cost)
     enough.set()
@@ -123,14 +136,6 @@ async def measure_in(
         raise RuntimeError(f"nothing was committed in {load.seconds} s")
     # Ages are noted as messages are committed: those of the warm-up are not what is asked for.
     return Measured(messages, took, noted[before : before + messages], spent, memory)
-
-
-async def _watch_memory(pid: int, until: float) -> list[float]:
-    memory = [rss_megabytes(pid)]
-    while (left := until - perf_counter()) > 0:
-        await asyncio.sleep(min(left, MEMORY_SECONDS))
-        memory.append(rss_megabytes(pid))
-    return memory
 
 
 def _start(context: SpawnContext, target: Callable[..., None], arguments: tuple[object, ...]) -> SpawnProcess:

@@ -6,9 +6,6 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-import numpy as np
-from scipy.optimize import linear_sum_assignment
-
 from dispatch.order import Order
 from dispatch.policy import Matching
 from dispatch.roster import Technician, on_shift
@@ -103,6 +100,10 @@ def match(
     slots = [(t, place) for t in technicians for place in range(t.load, top)]
     if not needs:
         return {}
+    # Imported by who matches: a gateway never does, and they are 50 MB of a process.
+    import numpy as np  # noqa: PLC0415
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
     costs = np.full((len(needs), len(slots) + len(needs)), FORBIDDEN)
     for row, need in enumerate(needs):
         capacity = matching.capacity[need.severity]

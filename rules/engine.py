@@ -12,7 +12,7 @@ So a backlog that a device sends after an outage pages nobody about what has end
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -58,11 +58,10 @@ class Tick:
 Input = Said | Status | Tick
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What the rules need to know of a device beside what it says."""
 
-    asset: Mapping[str, Value] = field(default_factory=dict)
+    asset: Mapping[str, Value] = {}
     stale_after: int | None = None
     zone: str = "UTC"  # of its community
 

@@ -93,6 +93,7 @@ class RuleSet:
     by_window: Mapping[str, tuple[int, ...]]  # the rules that follow the past of a signal
     by_since: Mapping[str, tuple[int, ...]]  # the rules that ask how long ago an event was
     version: int  # of the state that these rules need
+    defaults: Mapping[str, Value]  # the attributes of an asset that says nothing
     numbers: frozenset[str]  # the signals whose stored value is what they mean
     plainly_silent: tuple[int | None, ...] | None  # `after` of each, where that alone decides
     _reading: dict[tuple[str, ...], AbstractSet[int]] = field(default_factory=dict, compare=False, repr=False)
@@ -141,6 +142,7 @@ class RuleSet:
             window_keys=frozenset(each.key for each in windows),
             by_window=_fixed(by_window),
             by_since=_fixed(by_since),
+            defaults={name: each.of({}) for name, each in attributes.items()},
             numbers=frozenset(name for name, signal in signals.items() if signal.type == "number"),
             plainly_silent=_plainly_silent(listed),
             version=2 if windows or any(rule.ladder or rule.flapping for rule in listed) else 1,
@@ -168,8 +170,10 @@ class RuleSet:
             self.signals,
         )
 
-    def asset(self, attributes: Mapping[str, object]) -> dict[str, Value]:
+    def asset(self, attributes: Mapping[str, object]) -> Mapping[str, Value]:
         """An asset's attributes as conditions see them."""
+        if self.defaults.keys().isdisjoint(attributes):
+            return self.defaults
         return {name: rule.of(attributes) for name, rule in self.attributes.items()}
 
     def value(self, reading: Reading) -> Value:
