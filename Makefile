@@ -26,7 +26,7 @@ chaos: $(VENV)/.ready-dev  ## random trouble compared with an oracle; ARGS="--ro
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(VENV)/.ready-dev  ## each headline figure beside its baseline, measured here and now
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-forecast: $(VENV)/.ready-dev  ## how well bins' time to full is forecast on recorded collections
 	$(BIN)/python -m benchmarks.forecast $(ARGS)

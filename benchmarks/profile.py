@@ -22,6 +22,7 @@ from benchmarks.report import Benchmark, Figures, Option, microseconds
 
 SAMPLES_A_SECOND = 200
 LATEST_START = 0.5
+WAITING = "Event.wait (multiprocessing/"  # the thread that waits to be told that the benchmark is over
 
 
 class NoProfiler(RuntimeError):
@@ -80,6 +81,8 @@ def read_stacks(raw: str) -> tuple[Counter[str], Counter[str]]:
     own: Counter[str] = Counter()
     for line in raw.splitlines():
         stack, _, count = line.rpartition(" ")
+        if WAITING in stack:
+            continue
         frames = [_without_line(frame) for frame in stack.split(";")]
         own[frames[-1]] += int(count)
         for frame in set(frames):
