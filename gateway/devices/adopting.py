@@ -191,27 +191,32 @@ async def heed(conn: AsyncConnection, speaker: str) -> None:
 
 async def take_what_waits(
     conn: AsyncConnection,
-    device_id: int,
-    speakers: Sequence[str],
+    speakers: Sequence[tuple[int, str]],
     now: datetime,
     account_id: int | None,
     until: datetime,
 ) -> None:
-    """Have the worker take what these names said before they were a device, and watch for more until then.
+    """Have the worker take what devices said before they were registered, and watch for more until then.
 
-    A gateway may be refusing one in a transaction that began before this one: it is found a moment later.
+    `speakers` are devices' ids with the names they went by. A gateway may be refusing a message in a
+    transaction that began before this one: it is found a moment later.
     """
+    names = [name for _, name in speakers]
     await conn.execute(
         """
         INSERT INTO adoption (device_id, speaker, asked_at, asked_by, watched_until)
-        SELECT %(device)s, speaker, %(now)s, %(account)s, %(until)s
-          FROM unnest(%(speakers)s::text[]) AS named (speaker)
+        SELECT device_id, speaker, %(now)s, %(account)s, %(until)s
+          FROM unnest(%(devices)s::int[], %(speakers)s::text[]) AS named (device_id, speaker)
         """,
-        {"device": device_id, "speakers": list(speakers), "now": now, "account": account_id, "until": until},
+        {
+            "devices": [device_id for device_id, _ in speakers],
+            "speakers": names,
+            "now": now,
+            "account": account_id,
+            "until": until,
+        },
     )
-    await conn.execute(
-        "DELETE FROM stranger_ignored WHERE speaker = ANY(%(speakers)s)", {"speakers": list(speakers)}
-    )
+    await conn.execute("DELETE FROM stranger_ignored WHERE speaker = ANY(%(speakers)s)", {"speakers": names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from config.text import Text
 from gateway.devices import adopting, store
 from gateway.devices.attributes import Limits
 from gateway.devices.draft import Fit, Land, Registered, Wanted
+from gateway.devices.store import NewChange
 from storage.notify import notify
 
 Via = Literal["page", "import", "adoption", "command"]
@@ -69,71 +70,45 @@ async def survey(
     )
 
 
-async def apply(conn: AsyncConnection, fits: Sequence[Fit], hand: Hand) -> list[int]:
-    """Register or change devices, all or none; the ids in the order given. Unchanged ones are left alone.
+async def apply(conn: AsyncConnection, fits: Sequence[Fit], hand: Hand) -> None:
+    """Register or change devices, all or none. Unchanged ones are left alone.
 
     Messages of theirs that had come already are taken by the worker. The caller owns the transaction.
     Raises `GoneMeanwhile` where a device is not any more what it was when judged.
     """
-    touched = [fit for fit in fits if fit.was is None or fit.changes]
-    await store.free_euis(
-        conn,
-        [fit.was.device_id for fit in touched if fit.was is not None],
-        [fit.dev_eui for fit in touched if fit.dev_eui is not None],
-    )
-    ids: list[int] = []
-    for fit in fits:
-        if fit.was is None:
-            ids.append(await _add(conn, fit, hand))
-        elif fit.changes:
-            await _change(conn, fit, fit.was, hand)
-            ids.append(fit.was.device_id)
-        else:
-            ids.append(fit.was.device_id)
-    for community_id in {fit.community_id for fit in touched}:
-        mine = [at for at, fit in zip(ids, fits, strict=True) if fit.community_id == community_id]
-        await notify(conn, "registry", mine, community_id)
-    return ids
-
-
-async def _add(conn: AsyncConnection, fit: Fit, hand: Hand) -> int:
-    device_id = await store.insert(
-        conn,
-        {
-            "community_id": fit.community_id,
-            "asset_id": fit.asset_id,
-            "code": fit.code,
-            "profile": fit.profile,
-            "dev_eui": fit.dev_eui,
-            "attributes": dict(fit.attributes),
-        },
-    )
-    row = _row(fit.asset_id, fit.profile, fit.dev_eui, fit.attributes, None)
-    await _note(conn, device_id, hand, "added", None, row)
-    await adopting.take_what_waits(
-        conn,
-        device_id,
-        adopting.speakers_of(fit.community, fit.code, fit.dev_eui),
-        hand.at,
-        hand.account_id,
-        hand.at + WATCHED_FOR,
-    )
-    return device_id
-
-
-async def _change(conn: AsyncConnection, fit: Fit, was: Registered, hand: Hand) -> None:
-    now = await store.device(conn, was.device_id, lock=True)
-    # Its DevEUI was freed by us a moment ago.
-    if now is None or _of(now) | {"dev_eui": None} != _of(was) | {"dev_eui": None}:
+    new = [fit for fit in fits if fit.was is None]
+    changed = [(fit, fit.was) for fit in fits if fit.was is not None and fit.changes]
+    euis = [fit.dev_eui for fit in (*new, *(fit for fit, _ in changed)) if fit.dev_eui is not None]
+    before = await store.devices(conn, [was.device_id for _, was in changed])
+    if any(before.get(was.device_id) != was for _, was in changed):
         raise GoneMeanwhile
-    after = _row(fit.asset_id, fit.profile, fit.dev_eui, fit.attributes, was.retired_at)
-    await store.update(conn, was.device_id, after)
-    await _note(conn, was.device_id, hand, "changed", _of(was), after)
-    if fit.dev_eui is not None and fit.dev_eui != was.dev_eui:
-        speakers = adopting.speakers_of(fit.community, fit.code, fit.dev_eui)
-        await adopting.take_what_waits(
-            conn, was.device_id, speakers, hand.at, hand.account_id, hand.at + WATCHED_FOR
-        )
+    await store.free_euis(conn, [was.device_id for _, was in changed], euis)
+    ids = await store.insert(
+        conn, [_row(fit) | {"community_id": fit.community_id, "code": fit.code} for fit in new]
+    )
+    await store.update(conn, {was.device_id: _row(fit, was.retired_at) for fit, was in changed})
+    notes = [NewChange(ids[fit.community_id, fit.code], "added", None, _row(fit)) for fit in new]
+    notes += [
+        NewChange(was.device_id, "changed", _row(was), _row(fit, was.retired_at)) for fit, was in changed
+    ]
+    await _note(conn, notes, hand)
+    speakers = [
+        (ids[fit.community_id, fit.code], name)
+        for fit in new
+        for name in adopting.speakers_of(fit.community, fit.code, fit.dev_eui)
+    ]
+    speakers += [
+        (was.device_id, name)
+        for fit, was in changed
+        if fit.dev_eui not in {None, was.dev_eui}
+        for name in adopting.speakers_of(fit.community, fit.code, fit.dev_eui)
+    ]
+    await adopting.take_what_waits(conn, speakers, hand.at, hand.account_id, hand.at + WATCHED_FOR)
+    touched = [(fit.community_id, ids[fit.community_id, fit.code]) for fit in new]
+    touched += [(fit.community_id, was.device_id) for fit, was in changed]
+    for community_id in {each for each, _ in touched}:
+        mine = [device_id for home, device_id in touched if home == community_id]
+        await notify(conn, "registry", mine, community_id)
 
 
 async def retire(conn: AsyncConnection, device_id: int, hand: Hand) -> None:
@@ -147,14 +122,15 @@ async def bring_back(conn: AsyncConnection, device_id: int, hand: Hand) -> None:
 
 
 async def _set_retired(conn: AsyncConnection, device_id: int, hand: Hand, *, retired: bool) -> None:
-    was = await store.device(conn, device_id, lock=True)
+    was = (await store.devices(conn, [device_id])).get(device_id)
     if was is None:
         raise GoneMeanwhile
     if (was.retired_at is not None) == retired:
         return
-    after = _of(was) | {"retired_at": hand.at.isoformat() if retired else None}
-    await store.update(conn, device_id, after)
-    await _note(conn, device_id, hand, "retired" if retired else "brought_back", _of(was), after)
+    after = _row(was, hand.at if retired else None)
+    await store.update(conn, {device_id: after})
+    what: What = "retired" if retired else "brought_back"
+    await _note(conn, [NewChange(device_id, what, _row(was, was.retired_at), after)], hand)
     await notify(conn, "registry", [device_id], was.community_id)
 
 
@@ -163,13 +139,11 @@ async def undo(conn: AsyncConnection, change_id: int, device_id: int, hand: Hand
 
     Raises `GoneMeanwhile` where something was. Adding is undone by retiring: its messages stay.
     """
-    was = await store.device(conn, device_id, lock=True)
+    was = (await store.devices(conn, [device_id])).get(device_id)
     change = next((each for each in await store.changes(conn, device_id) if each.id == change_id), None)
-    if was is None or change is None or change.undone or change.after != _of(was):
+    if was is None or change is None or change.undone or change.after != _row(was, was.retired_at):
         raise GoneMeanwhile
-    before = change.before
-    if before is None:
-        before = _of(was) | {"retired_at": hand.at.isoformat()}
+    before = _row(was, hand.at) if change.before is None else change.before
     owner = await store.owners_of(conn, [before["dev_eui"]] if before["dev_eui"] else [])
     taken = owner.get(before["dev_eui"] or "")
     if taken is not None and taken != (was.community, was.code):
@@ -179,48 +153,22 @@ async def undo(conn: AsyncConnection, change_id: int, device_id: int, hand: Hand
                 en=f"Cannot be undone: DevEUI {before['dev_eui']} now belongs to {'/'.join(taken)}.",
             )
         )
-    await store.update(conn, device_id, before)
-    await _note(conn, device_id, hand, "undone", _of(was), before, undoes=change.id)
+    await store.update(conn, {device_id: before})
+    undone = NewChange(device_id, "undone", _row(was, was.retired_at), before, undoes=change.id)
+    await _note(conn, [undone], hand)
     await notify(conn, "registry", [device_id], was.community_id)
 
 
-def _row(
-    asset_id: int | None,
-    profile: str,
-    dev_eui: str | None,
-    attributes: Mapping[str, Any],
-    retired_at: datetime | None,
-) -> dict[str, Any]:
+def _row(device: Fit | Registered, retired_at: datetime | None = None) -> dict[str, Any]:
+    """What may change of a device, as it is kept of each change."""
     return {
-        "asset_id": asset_id,
-        "profile": profile,
-        "dev_eui": dev_eui,
-        "attributes": dict(attributes),
+        "asset_id": device.asset_id,
+        "profile": device.profile,
+        "dev_eui": device.dev_eui,
+        "attributes": dict(device.attributes),
         "retired_at": retired_at.isoformat() if retired_at else None,
     }
 
 
-def _of(device: Registered) -> dict[str, Any]:
-    return _row(device.asset_id, device.profile, device.dev_eui, device.attributes, device.retired_at)
-
-
-async def _note(
-    conn: AsyncConnection,
-    device_id: int,
-    hand: Hand,
-    what: What,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any],
-    undoes: int | None = None,
-) -> None:
-    await store.note_change(
-        conn,
-        device_id,
-        at=hand.at,
-        account_id=hand.account_id,
-        via=hand.via,
-        what=what,
-        before=before,
-        after=after,
-        undoes=undoes,
-    )
+async def _note(conn: AsyncConnection, changes: Sequence[NewChange], hand: Hand) -> None:
+    await store.note_changes(conn, changes, at=hand.at, account_id=hand.account_id, via=hand.via)

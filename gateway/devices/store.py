@@ -1,5 +1,6 @@
 """SQL of devices as people register them. The caller owns the transaction."""
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,11 +60,19 @@ async def registered(conn: AsyncConnection, community_ids: Sequence[int]) -> lis
         return await cursor.fetchall()
 
 
-async def device(conn: AsyncConnection, device_id: int, *, lock: bool = False) -> Registered | None:
-    """One device; locked against other changes where asked."""
+async def devices(conn: AsyncConnection, ids: Collection[int]) -> dict[int, Registered]:
+    """Devices by their ids, locked against other changes."""
+    await conn.execute(
+        "SELECT FROM device WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE", {"ids": list(ids)}
+    )
     async with conn.cursor(row_factory=class_row(Registered)) as cursor:
-        if lock:
-            await conn.execute("SELECT FROM device WHERE id = %(id)s FOR UPDATE", {"id": device_id})
+        await cursor.execute(_REGISTERED + " WHERE device.id = ANY(%(ids)s)", {"ids": list(ids)})
+        return {each.device_id: each for each in await cursor.fetchall()}
+
+
+async def device(conn: AsyncConnection, device_id: int) -> Registered | None:
+    """One device."""
+    async with conn.cursor(row_factory=class_row(Registered)) as cursor:
         await cursor.execute(_REGISTERED + " WHERE device.id = %(id)s", {"id": device_id})
         return await cursor.fetchone()
 
@@ -91,18 +100,23 @@ async def owners_of(conn: AsyncConnection, euis: Collection[str]) -> dict[str, t
     return {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
 
 
-async def insert(conn: AsyncConnection, values: Mapping[str, Any]) -> int:
-    """Register a device; its id. Raises UniqueViolation where its code or DevEUI is taken meanwhile."""
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            """
-            INSERT INTO device (community_id, asset_id, code, profile, dev_eui, attributes)
-            VALUES (%(community_id)s, %(asset_id)s, %(code)s, %(profile)s, %(dev_eui)s, %(attributes)s)
-            RETURNING id
-            """,
-            {**values, "attributes": Jsonb(values["attributes"])},
-        )
-        return int(await cursor.fetchone() or 0)
+async def insert(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[int, str], int]:
+    """Register devices; their ids by community and code.
+
+    Raises UniqueViolation where a code or a DevEUI is taken meanwhile.
+    """
+    cursor = await conn.execute(
+        """
+        INSERT INTO device (community_id, asset_id, code, profile, dev_eui, attributes)
+        SELECT community_id, asset_id, code, profile, dev_eui, attributes
+          FROM jsonb_to_recordset(%(rows)s)
+               AS row (community_id int, asset_id int, code text, profile text, dev_eui text,
+                       attributes jsonb)
+        RETURNING community_id, code, id
+        """,
+        {"rows": Jsonb(list(rows))},
+    )
+    return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
 
 
 async def free_euis(conn: AsyncConnection, device_ids: Collection[int], euis: Collection[str]) -> None:
@@ -120,50 +134,55 @@ async def free_euis(conn: AsyncConnection, device_ids: Collection[int], euis: Co
     )
 
 
-async def update(conn: AsyncConnection, device_id: int, values: Mapping[str, Any]) -> None:
-    """Write a device's row: asset, profile, DevEUI, attributes, and since when it is retired."""
+async def update(conn: AsyncConnection, rows: Mapping[int, Mapping[str, Any]]) -> None:
+    """Write devices' rows by their ids: asset, profile, DevEUI, attributes, and since when it is retired."""
     await conn.execute(
         """
-        UPDATE device SET asset_id = %(asset_id)s, profile = %(profile)s, dev_eui = %(dev_eui)s,
-                          attributes = %(attributes)s, retired_at = %(retired_at)s::timestamptz
-         WHERE id = %(id)s
+        UPDATE device SET asset_id = row.asset_id, profile = row.profile, dev_eui = row.dev_eui,
+                          attributes = row.attributes, retired_at = row.retired_at
+          FROM jsonb_to_recordset(%(rows)s)
+               AS row (id int, asset_id int, profile text, dev_eui text, attributes jsonb,
+                       retired_at timestamptz)
+         WHERE device.id = row.id
         """,
-        {**values, "id": device_id, "attributes": Jsonb(values["attributes"])},
+        {"rows": Jsonb([{**row, "id": device_id} for device_id, row in rows.items()])},
     )
 
 
-async def note_change(
+@dataclass(frozen=True, slots=True)
+class NewChange:
+    """A change to be kept: the row before it (None: the device was added) and after it."""
+
+    device_id: int
+    what: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+    undoes: int | None = None
+
+
+async def note_changes(
     conn: AsyncConnection,
-    device_id: int,
+    changes: Sequence[NewChange],
     *,
     at: datetime,
     account_id: int | None,
     via: str,
-    what: str,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any],
-    undoes: int | None = None,
-) -> int:
-    """Keep what a person changed; its number."""
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            """
-            INSERT INTO device_change (device_id, at, account_id, via, what, before, after, undoes)
-            VALUES (%(device)s, %(at)s, %(account)s, %(via)s, %(what)s, %(before)s, %(after)s, %(undoes)s)
-            RETURNING id
-            """,
-            {
-                "device": device_id,
-                "at": at,
-                "account": account_id,
-                "via": via,
-                "what": what,
-                "before": None if before is None else Jsonb(before),
-                "after": Jsonb(after),
-                "undoes": undoes,
-            },
-        )
-        return int(await cursor.fetchone() or 0)
+) -> None:
+    """Keep what a person changed."""
+    await conn.execute(
+        """
+        INSERT INTO device_change (device_id, at, account_id, via, what, before, after, undoes)
+        SELECT device_id, %(at)s, %(account)s, %(via)s, what, before, after, undoes
+          FROM jsonb_to_recordset(%(rows)s)
+               AS row (device_id int, what text, before jsonb, after jsonb, undoes bigint)
+        """,
+        {
+            "at": at,
+            "account": account_id,
+            "via": via,
+            "rows": Jsonb([dataclasses.asdict(each) for each in changes]),
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,14 @@ def radio(code: str, eui: str = EUI) -> Wanted:
 
 async def put(conn: AsyncConnection, *wanted: Wanted, hand: Hand | None = None) -> list[int]:
     async with conn.transaction():
-        return await register.apply(conn, await judged(conn, *wanted), hand or Hand(START, "page"))
+        await register.apply(conn, await judged(conn, *wanted), hand or Hand(START, "page"))
+    return [await id_of(conn, each.code) for each in wanted]
+
+
+async def id_of(conn: AsyncConnection, code: str) -> int:
+    found = await store.device_named(conn, "court", code)
+    assert found is not None
+    return found.device_id
 
 
 async def row(conn: AsyncConnection, device_id: int) -> Registered:
@@ -288,7 +295,8 @@ async def test_a_radio_is_adopted_by_its_dev_eui_from_either_network_server(
     await make_ingest(pool, clock).take([chirpstack(number) for number in (3, 1, 2)] + [things_stack(4)])
     fits = await judged(conn, Wanted("court", "r-1", "milesight-em310-udl", "asset-bin-1", EUI))
     async with conn.transaction():
-        [device_id] = await register.apply(conn, fits, Hand(clock.now(), "adoption"))
+        await register.apply(conn, fits, Hand(clock.now(), "adoption"))
+    device_id = await id_of(conn, "r-1")
     await work(site, pool, clock)
     assert await values(conn, device_id, "battery_percent") == [4, 1, 2, 3]
     assert await one(conn, "SELECT count(*) FROM dead_letter WHERE resolved_at IS NULL") == 0
