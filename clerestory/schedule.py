@@ -19,7 +19,7 @@ from storage.compression import UNTOUCHED, compress_older_than
 
 PLANS_NAP = 60.0
 HOUSEKEEPING_NAP = 3600.0
-ROLLUPS_NAP = 20.0
+ROLLUPS_NAP = 5.0
 PARTITIONS_AHEAD = timedelta(days=62)
 HOUSEKEEPING = CronTrigger(hour=19, minute=10, timezone="UTC")  # 03:10 in China
 

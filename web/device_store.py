@@ -251,7 +251,8 @@ async def orders(conn: AsyncConnection, shown: DeviceRow) -> list[DeviceOrder]:
               FROM work_order
              WHERE community_id = %(community)s
                AND (asset_id = %(asset)s
-                    OR alarm_id IN (SELECT id FROM alarm WHERE device_id = %(device)s))
+                    OR id IN (SELECT order_id FROM alarm_order JOIN alarm ON alarm.id = alarm_id
+                               WHERE alarm.device_id = %(device)s))
              ORDER BY status IN ('completed', 'verified', 'closed', 'cancelled', 'merged'), opened_at DESC, id
              LIMIT %(most)s
             """,
