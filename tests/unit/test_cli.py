@@ -14,7 +14,8 @@ def test_every_command_is_reachable() -> None:
     offered = {
         command.name: module.name
         for module in iter_modules(clerestory.commands.__path__)
-        for command in import_module(f"clerestory.commands.{module.name}").COMMANDS
+        # A module without them holds a part of another's command.
+        for command in getattr(import_module(f"clerestory.commands.{module.name}"), "COMMANDS", ())
     }
     assert offered == HOMES
 
