@@ -191,7 +191,7 @@ async def _act(request: web.Request, act: Act) -> web.StreamResponse:
             return page(
                 request, "alarms/alarm.html", await _context(conn, request, said, dict(form)), status=409
             )
-    return go(f"/alarms/{found.alarm_id}")
+    return go("/alarms" if word_of(form, "back") == "list" else f"/alarms/{found.alarm_id}")
 
 
 def seconds_of(form: Mapping[str, object]) -> int:

@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from psycopg import AsyncConnection
 
+from dispatch.policy import shipped_policy
 from dispatch.status import SEVERITIES
 from dispatch.store.alarm_lists import STATES, AlarmLine, live_alarms, past_alarms
 from web import desk_store
@@ -18,6 +19,7 @@ from web.house import house_of, now_of
 from web.i18n import language_of
 from web.render import page
 from web.session import account_of, zone_of
+from web.taps import fresh
 from web.words import say
 
 MOST_SHOWN: Final = 200
@@ -53,6 +55,7 @@ async def _live(request: web.Request) -> dict[str, object]:
     async with house_of(request).pool.connection() as conn:
         communities, wanted, community = await choose(conn, request)
         found = await live_alarms(conn, wanted, severity or None, MOST_EXPORTED if state else MOST_SHOWN)
+    usual = shipped_policy().alarms.acknowledge.usual
     shown = [each for each in found if state in {"", each.state}][:MOST_SHOWN]
     return {
         "community_choices": _named(request, communities),
@@ -64,6 +67,9 @@ async def _live(request: web.Request) -> dict[str, object]:
         "alarms": shown,
         "query": request.query_string,
         "lasted": _lasted(request),
+        "ack_usual": int(usual.total_seconds()),
+        "ack_words": duration(usual, language_of(request)),
+        "request_id": fresh,
         "full": len(shown) == MOST_SHOWN,
         "filtered": bool(severity or state or community),
     }

@@ -126,6 +126,13 @@ async def test_the_list_lives_and_an_acknowledgement_is_undone(
     await acknowledging.withdraw(conn, alarm, Who("李经理"), clock.now())
     await expect(row.locator(".why-quiet")).to_have_count(0)
 
+    await row.get_by_role("button", name="Acknowledge for 30 min").click()
+    await expect(row.locator(".why-quiet")).to_contain_text("is on it until")
+    await row.get_by_role("button", name="Take the acknowledgement back").click()
+    await expect(row.locator(".why-quiet")).to_have_count(0)
+    await row.get_by_role("link", name="Mute").click()
+    await expect(page.get_by_label("Why?")).to_be_visible()
+
     await page.goto(f"/alarms/{alarm}")
     await page.click("details.act >> nth=0")
     await page.get_by_role("button", name="Acknowledge", exact=True).click()

@@ -26,3 +26,10 @@ window.addEventListener("pageshow", () => {
 });
 
 document.querySelector("#faults")?.focus();
+
+// A link may lead to a part that is folded in.
+const part = document.getElementById(location.hash.slice(1));
+if (part?.matches("details")) {
+  part.open = true;
+  part.scrollIntoView();
+}
