@@ -6,6 +6,7 @@ Looks without changing: it makes no directory and applies no migration.
 import asyncio
 import difflib
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from storage.unprivileged import DataDirUnreachable
 
 OLDEST_POSTGRES = 16
 LARGEST_SKEW_SECONDS = 5.0
+LEAST_FREE = 1 << 30
 DATABASE, BROKER = "postgres", "broker"  # below the data directory
 
 Status = Literal["ok", "note", "problem"]
@@ -115,6 +117,16 @@ def check_data_dir(settings: Settings) -> list[Finding]:
                 "problem",
                 f"{settings.data_dir} cannot be written: {nearest} is not a directory of this user",
                 f"set {PREFIX}DATA_DIR to a directory that this user may write",
+            )
+        ]
+    free = shutil.disk_usage(nearest).free
+    if free < LEAST_FREE:
+        return [
+            Finding(
+                "data directory",
+                "problem",
+                f"only {free >> 20} MiB are free below {nearest}",
+                "make room: while the disk is full nothing is stored, and nothing acknowledged to devices",
             )
         ]
     made = "is writable" if nearest == settings.data_dir else "does not exist yet and can be made"
@@ -208,6 +220,16 @@ def judge(health: Health, before: datetime, after: datetime) -> list[Finding]:
     if health.encoding != "UTF8":
         what = f"it stores text as {health.encoding}, which cannot hold Chinese"
         found.append(Finding("database", "problem", what, "create the database anew with ENCODING 'UTF8'"))
+    if health.read_only:
+        found.append(
+            Finding(
+                "database",
+                "problem",
+                "it is read-only: nothing is stored, and nothing acknowledged to devices",
+                "connect to the primary instead of a replica, or set default_transaction_read_only to off"
+                " (a provider sets it where its disk is full)",
+            )
+        )
     zone = f"server in {health.timezone}, our sessions in {health.session_timezone}"
     found.append(Finding("time zone", "ok", zone))
     skew = max((before - health.now).total_seconds(), (health.now - after).total_seconds())

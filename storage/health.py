@@ -22,6 +22,7 @@ class Health:
     timescaledb: str
     timescaledb_available: bool
     community_timezones: list[str]
+    read_only: bool  # nothing can be stored: a replica, or set so
 
 
 async def inspect(url: str) -> Health:
@@ -55,7 +56,8 @@ async def _ask(conn: AsyncConnection, timezone: str) -> Health:
             " AS timescaledb,"
             " EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')"
             " AS timescaledb_available,"
-            " %(zones)s::text[] AS community_timezones",
+            " %(zones)s::text[] AS community_timezones,"
+            " current_setting('transaction_read_only')::boolean AS read_only",
             {"zones": [zone for (zone,) in zones], "timezone": timezone},
         )
         found = await cursor.fetchone()

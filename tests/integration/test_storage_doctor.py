@@ -172,3 +172,15 @@ def test_the_schema_is_judged(found: SchemaState, status: str, word: str) -> Non
     finding = judge_schema(found)
     assert finding.status == status
     assert word in finding.what
+
+
+def test_a_read_only_database_is_a_problem(home: Path, database_url: str) -> None:
+    joined = f"{database_url}{'&' if '?' in database_url else '?'}"
+    found = problems(home, CLERESTORY_DATABASE_URL=f"{joined}options=-cdefault_transaction_read_only%3Don")
+    assert "read-only" in found["database"]
+    assert "default_transaction_read_only" in found["database"]
+
+
+def test_a_disk_that_is_nearly_full_is_a_problem(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clerestory.doctor.LEAST_FREE", 1 << 60)
+    assert "make room" in problems(home)["data directory"]
