@@ -14,8 +14,9 @@ def test_every_command_is_reachable() -> None:
     offered = {
         command.name: module.name
         for module in iter_modules(clerestory.commands.__path__)
-        # A module without them holds a part of another's command.
-        for command in getattr(import_module(f"clerestory.commands.{module.name}"), "COMMANDS", ())
+        # What another command is put together from, e.g. rules_replay for rules, is no command by itself.
+        if not any(module.name.startswith(f"{home}_") for home in HOMES.values())
+        for command in import_module(f"clerestory.commands.{module.name}").COMMANDS
     }
     assert offered == HOMES
 
