@@ -126,15 +126,15 @@ async def forget_before(conn: AsyncConnection, now: datetime, days_before: datet
     Days stay at least as long as their readings. One transaction; the caller owns it.
     """
     raw_from = (await rollup_store.progress(conn, lock=True)).raw_from
-    hours = await rollup_store.span(conn, HOUR)
-    oldest = min(hours.until, floor_to(now, DAY.width) - HOURS_KEPT)
+    oldest_hour = floor_to(now, DAY.width) - HOURS_KEPT
+    oldest_day = floor_to(min(days_before, raw_from), DAY.width)
     deleted = 0
-    if oldest > hours.since:
-        await rollup_store.set_span(conn, HOUR, oldest, hours.until)
-        deleted += await rollup_store.delete_steps(conn, HOUR, oldest)
-    days = min(days_before, raw_from)
-    if days > BEGINNING:
-        deleted += await rollup_store.delete_steps(conn, DAY, days)
+    for level, oldest in ((HOUR, oldest_hour), (DAY, oldest_day)):
+        span = await rollup_store.span(conn, level)
+        since = min(span.until, oldest)
+        if since > span.since:  # once a day: there is no index by time
+            await rollup_store.set_span(conn, level, since, span.until)
+            deleted += await rollup_store.delete_steps(conn, level, since)
     return deleted
 
 

@@ -128,7 +128,7 @@ async def write_readings(
     """Write readings given as columns of equal length; returns how many were new.
 
     One already there stays as it is: (device, signal, moment) is its identity. Late ones leave a mark for the
-    roll-ups, which relies on READ COMMITTED.
+    roll-ups: in the caller's transaction, which reads what is committed at each statement.
     """
     if not moments:
         return 0
