@@ -53,6 +53,8 @@ INSERT INTO ticket (community_id, number, kind, channel, unit_id, party_id, body
                     respond_by)
     VALUES (1, 'T1', 'enquiry', 'page', 1, 1, '?', 1, '2026-11-23', '2026-11-23');
 INSERT INTO ticket_entry (ticket_id, account_id, at, text) VALUES (1, 1, '2026-11-23', '!');
+INSERT INTO rule_version (file, version, text, reason, made_by, made_at)
+    VALUES ('bin', 1, 'asset_class: bin', 'tried', '前台', '2026-11-23');
 """
 
 

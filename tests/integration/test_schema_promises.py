@@ -213,6 +213,7 @@ APPEND_ONLY = [
     "order_move",
     "payment",
     "payment_refusal",
+    "rule_version",
     "ticket_entry",
 ]
 
