@@ -12,12 +12,14 @@ from rules.book import RuleBook, load_sources
 from rules.engine import Said
 from rules.facts import facts_of, rules_for
 from rules.moments import to_moment
+from rules.renewal import marks_of
 from rules.replay import store
 from rules.replay.device import Alarm, DeviceReplay, seen
 from rules.replay.reel import Reel, readers
 from rules.replay.store import Subject
 from rules.replay.tally import Place, Tally
 from rules.rule import Offline, Rule
+from rules.ruleset import RuleSet
 from rules.sources import Source
 from storage.pool import in_utc
 
@@ -73,6 +75,18 @@ def replayed(rule: Rule) -> bool:
     return not all(isinstance(trigger, Offline) for trigger in rule.triggers)
 
 
+def changed_rules(old: RuleSet, new: RuleSet) -> RuleSet:
+    """Of the new rules those that may give other alarms. Rules of a class do not look at each other."""
+    before = {rule.code: (mark, rule.severity) for rule, mark in _marked(old)}
+    changed = [rule for rule, mark in _marked(new) if before.get(rule.code) != (mark, rule.severity)]
+    return RuleSet.of(new.asset_class, changed, new.attributes, new.signals)
+
+
+def _marked(rules: RuleSet) -> list[tuple[Rule, str]]:
+    marks = marks_of(rules)
+    return [(rule, marks[rule.code]) for rule in rules.rules]
+
+
 class _Run:
     """Some devices through the books."""
 
@@ -87,6 +101,7 @@ class _Run:
         self._part = part
         self._devices = devices
         self._books = books
+        self._changed: dict[str, RuleSet] = {}  # by asset class
         self._tally = tally
         vocabulary = load_vocabulary()
         by_class = {
@@ -98,12 +113,20 @@ class _Run:
         self._events = sorted({code for name in by_class for code in vocabulary.events_on(name)})
         self._warm_from, self._start = to_moment(part.warm_from), to_moment(part.start)
         self._ends = [to_moment(min(part.end, each.until or part.end)) for each in devices]
-        self._replays: list[list[DeviceReplay]] = [
-            [DeviceReplay(rules_for(each.device, book), facts_of(each.device, book)) for book in books]
-            for each in devices
-        ]
+        self._replays = [self._begin(each) for each in devices]
         self._rules = [{rule.code: rule for rule in book.rules if replayed(rule)} for book in books]
         self._recorded: dict[int, list[Alarm]] = {}
+
+    def _begin(self, subject: Subject) -> list[DeviceReplay]:
+        """Today's rules, and of the changed book what is not the same: that gives the same again."""
+        device, sets = subject.device, [rules_for(subject.device, book) for book in self._books]
+        if len(sets) > 1:
+            if subject.asset_class not in self._changed:
+                self._changed[subject.asset_class] = changed_rules(sets[0], sets[1])
+            sets[1] = self._changed[subject.asset_class]
+        return [
+            DeviceReplay(rules, facts_of(device, book)) for rules, book in zip(sets, self._books, strict=True)
+        ]
 
     async def run(self, conn: AsyncConnection, tell: Callable[[float], None]) -> None:
         part = self._part
@@ -143,7 +166,10 @@ class _Run:
             replay.sleep(end)
             sides.append([each for each in replay.alarms(self._start, end) if each.rule in rules])
         self._replays[device] = []  # its memory is not needed any longer
-        old, new = (sides[0], sides[1]) if len(sides) > 1 else (sides[0], sides[0])
+        old = new = sides[0]
+        if len(sides) > 1:
+            again = self._changed[subject.asset_class].index
+            new = sides[1] + [each for each in old if each.rule in self._rules[1] and each.rule not in again]
         books = (self._rules[0], self._rules[-1])
         recorded = seen(self._recorded.get(subject.device_id, ()), self._start, end)
         place = Place(subject.community_id, subject.device_id, subject.area_id)
