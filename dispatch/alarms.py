@@ -53,9 +53,9 @@ async def release(conn: AsyncConnection, now: datetime, book: RuleBook, policy: 
     while handful := await alarm_life.held(conn, after, HANDFUL):
         after = handful[-1][0]
         known = {alarm_id: rules[code] for alarm_id, code in handful if code in rules}
-        moved = [
-            each.alarm_id for each in await _standings(conn, known, now) if _has_moved(each, known, house)
-        ]
+        found = {each.alarm_id: each for each in await _standings(conn, known, now)}
+        # One whose device watches nothing any more is held by nothing.
+        moved = [each for each in known if each not in found or _has_moved(found[each], known, house)]
         # What was read without a lock is read again under it: what held may have come back meanwhile.
         locked = await alarm_life.lock_held(conn, moved) if moved else []
         if locked:
@@ -74,6 +74,9 @@ async def _release(conn: AsyncConnection, rules: Mapping[int, Rule], now: dateti
     if other:
         await alarm_life.hold(conn, other, now)
         await alarm_life.notify_alarms(conn, [found[each] for each in other])
+    lost = [each for each in rules if each not in found]
+    if lost:
+        await alarm_life.tell(conn, lost, now)
     free = [found[each] for each, hold in holds.items() if hold is None]
     if free:
         await _open(conn, free, rules, now, policy)
@@ -81,7 +84,7 @@ async def _release(conn: AsyncConnection, rules: Mapping[int, Rule], now: dateti
         notes = [_released(each, rules[each.alarm_id]) for each in without]
         await notices.alarms_told(conn, notes, ("dispatcher",), now)
         await alarm_life.notify_alarms(conn, free)
-    return len(free)
+    return len(free) + len(lost)
 
 
 def _has_moved(standing: Standing, rules: Mapping[int, Rule], policy: Policy) -> bool:

@@ -296,3 +296,15 @@ async def test_two_workers_release_each_alarm_once(
     assert len(await orders(conn)) == 3
     found = await rows(conn, "SELECT count(*) FROM alarm_event WHERE kind = 'paged' GROUP BY alarm_id")
     assert found == [(1,)] * 3
+
+
+async def test_an_alarm_whose_device_was_taken_off_its_asset_is_not_held_for_ever(
+    conn: AsyncConnection, place: Place
+) -> None:
+    await quieting.declare(conn, place.community, "storm", "台风", DESK, moment(0))
+    await place.say(conn, "bin-1", 1, tilted=1)
+    alarm = await alarm_of(conn, "tipped")
+    await conn.execute("UPDATE device SET asset_id = NULL WHERE code = 'bin-1'")
+    await place.look(conn, 2)
+    assert await held(conn, alarm) is None
+    assert await history(conn, alarm) == [("raised", 1), ("held", 1), ("paged", 2)]
