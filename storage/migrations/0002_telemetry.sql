@@ -8,11 +8,11 @@ CREATE TABLE signal (
 
 -- TimescaleDB is taken where it is loaded and we may create it. Where it is not loaded by the server, trying would
 -- end the session; the loader's own setting tells, which everybody may read (shared_preload_libraries may not be).
+-- One that is only written in the configuration, with no library to own it, is not in pg_settings.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
-       AND EXISTS (SELECT FROM pg_settings
-                    WHERE name = 'timescaledb.max_background_workers' AND category <> 'Customized Options') THEN
+       AND EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.max_background_workers') THEN
         CREATE EXTENSION IF NOT EXISTS timescaledb;
     END IF;
 EXCEPTION
