@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --prefer-binary -c constraints.txt
 
-.PHONY: demo test lint format chaos bench bench-forecast clean
+.PHONY: demo test lint format chaos bench bench-peers bench-forecast clean
 
 demo: $(VENV)/.ready  ## a running system with sample data, at a printed address
 	@$(BIN)/clerestory demo $(ARGS)
@@ -27,6 +27,9 @@ chaos: $(VENV)/.ready-dev  ## random trouble compared with an oracle; ARGS="--ro
 
 bench: $(VENV)/.ready-dev  ## each headline figure beside its baseline, measured here and now
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: $(VENV)/.ready-dev  ## our gateway beside the simplest and Node-RED, which npm installs into .bench/
+	$(BIN)/python -m benchmarks.peers $(ARGS)
 
 bench-forecast: $(VENV)/.ready-dev  ## how well bins' time to full is forecast on recorded collections
 	$(BIN)/python -m benchmarks.forecast $(ARGS)

@@ -145,13 +145,12 @@ def simplest(
     said.send(list(notes.ages))
 
 
-def _numbers(conn: psycopg.Connection) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
+def prepare(conn: psycopg.Connection) -> None:
+    """Number the signals and make this month's partition, for a pipeline that does neither by itself."""
     conn.execute(
         "INSERT INTO signal (name) VALUES ('fill_percent'), ('battery_percent'), ('temperature_c')"
         " ON CONFLICT DO NOTHING"
     )
-    signals: dict[str, int] = dict(conn.execute("SELECT name, id FROM signal").fetchall())
-    rows = conn.execute("SELECT code, community_id, id FROM device").fetchall()
     this_month = datetime.now(UTC).replace(day=1).date()
     if conn.execute("SELECT relkind = 'p' FROM pg_class WHERE oid = 'reading'::regclass").fetchone() == (
         True,
@@ -162,6 +161,12 @@ def _numbers(conn: psycopg.Connection) -> tuple[dict[str, tuple[int, int]], dict
             ).format(this_month.isoformat(), (this_month + timedelta(days=60)).replace(day=1).isoformat())
         )
     conn.commit()
+
+
+def _numbers(conn: psycopg.Connection) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
+    prepare(conn)
+    signals: dict[str, int] = dict(conn.execute("SELECT name, id FROM signal").fetchall())
+    rows = conn.execute("SELECT code, community_id, id FROM device").fetchall()
     return {f"clerestory/bench/{code}/up": (community, device) for code, community, device in rows}, signals
 
 

@@ -50,7 +50,7 @@ class Parts:
     def cost(self) -> Cost:
         """CPU seconds of each until now; 0 for one that is gone."""
         return Cost(
-            cpu_seconds([self.gateway]),
+            cpu_seconds(family(self.gateway)),
             cpu_seconds(family(self.database)),
             cpu_seconds(family(self.broker)),
             cpu_seconds([self.load]),
