@@ -33,10 +33,10 @@ def plan_of(seed: int, gateways: int, size: str) -> Plan:
 )
 @click.option(
     "--gateways",
-    type=click.Choice(["1", "2", "4", "all"]),
+    type=click.Choice(["1", "2", "4", "2,4", "all"]),
     default="1",
     show_default=True,
-    help="How many share the messages; all: 1, 2 and 4 in turn.",
+    help="How many share the messages; 2,4 and all (1, 2 and 4): in turn.",
 )
 @click.option("--size", type=click.Choice(sorted(SIZES)), default="full", show_default=True)
 @click.option(
@@ -45,7 +45,7 @@ def plan_of(seed: int, gateways: int, size: str) -> Plan:
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep logs and data here.")
 def main(rounds: int, seed: int, gateways: str, size: str, report: Path | None, keep: Path | None) -> None:
     """Break everything at random; exit code 1 says that something was lost, doubled or wrong."""
-    counts = [1, 2, 4] if gateways == "all" else [int(gateways)]
+    counts = [1, 2, 4] if gateways == "all" else [int(each) for each in gateways.split(",")]
     plans = [plan_of(seed + n, counts[(seed + n) % len(counts)], size) for n in range(rounds)]
     results = asyncio.run(_play(plans, report, keep))
     click.echo(table(results))
