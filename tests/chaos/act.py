@@ -75,7 +75,7 @@ class Theatre:
 
     def __init__(self, directory: Path, server: EmbeddedPostgres) -> None:
         self._directory = directory
-        self._server = server
+        self.server = server
         self._played = 0
 
     @classmethod
@@ -99,21 +99,35 @@ class Theatre:
         program = mosquitto_program()
         if program is None:
             raise RuntimeError("mosquitto is not installed (apt install mosquitto)")
-        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        await self._admin(copy.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
         broker = Mosquitto(folder / "mosquitto", program)
-        await asyncio.to_thread(broker.start)
+        async with self.copied(name):
+            await asyncio.to_thread(broker.start)
+            try:
+                shared = plan.gateways > 1
+                async with Stage.set_up(folder, self.server, broker, name, shared=shared) as stage:
+                    return await _Round(plan, stage).play()
+            finally:
+                await asyncio.to_thread(broker.kill)
+
+    @asynccontextmanager
+    async def copied(self, name: str) -> AsyncIterator[str]:
+        """Copy the template for the time of the block, and give the copy's URL.
+
+        File by file: copied through the WAL, its sequences would forget what they gave.
+        PostgreSQL writes a sequence to its WAL once in 32 numbers, and keeps in the page how many of them it
+        may still give. A copy through the WAL keeps that beside a WAL which knows of none of them: after a
+        SIGKILL it gives them again, and what is then written breaks its primary key.
+        """
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+        await self._admin(copy.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
         try:
-            shared = plan.gateways > 1
-            async with Stage.set_up(folder, self._server, broker, name, shared=shared) as stage:
-                return await _Round(plan, stage).play()
+            yield urlsplit(self.server.url)._replace(path=f"/{name}").geturl()
         finally:
-            await asyncio.to_thread(broker.kill)
             drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
             await self._admin(drop.format(sql.Identifier(name)))
 
     async def _admin(self, command: sql.Composed) -> None:
-        url = urlsplit(self._server.url)._replace(path="/postgres").geturl()
+        url = urlsplit(self.server.url)._replace(path="/postgres").geturl()
         async with await psycopg.AsyncConnection.connect(in_utc(url), autocommit=True) as conn:
             await conn.execute(command)
 
