@@ -203,7 +203,7 @@ class Case:
         moments = [each for each in (self._quiet(), self._page_at) if each is not None]
         if self._ending is not None:
             moments = [self._ending.wall + self._keep]
-        if self._page_at is None:
+        if self._page_at is None and self._rule.ladder:
             over, turns = self._over_at(), self._climber.turns(self._footing())
             moments += [turn.wall for turn in turns if over is None or turn.at <= over]
         return min(moments, default=None)
@@ -328,6 +328,8 @@ class Case:
         self, received: int, *, until: int | None = None, now: int | None = None, timed: bool = False
     ) -> None:
         """Let the ladder turn as far as event time (`until`) or our clock (`now`) allow."""
+        if not self._rule.ladder:
+            return
         for at, severity, worse in self._climber.climb(
             self._footing(), received, until=until, now=now, timed=timed
         ):

@@ -9,6 +9,7 @@ cell its newest (of one moment the first heard, as in the database); of the cell
 window begins only the newest. So a late reading changes a window's value exactly as if it had come in order.
 
 Most readings only replace the newest sample: all others are kept as they were written, and read when asked.
+What a forecast makes of them is kept beside them, so that it need not read them at every message.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,46 +19,59 @@ from itertools import pairwise
 import msgspec
 
 from config.vocabulary import Signal
-from rules.forecast import Sample, forecast
-from rules.measures import Measure, Window
-from rules.moments import HOUR
+from rules.forecast import Cycles, cycles_of
+from rules.measures import HISTORY, Measure, Window
+from rules.moments import HOUR, SECOND
 
 MOST = 120
 
 
+Sample = tuple[int, float]
+"""A moment in microseconds, and the value from then on."""
+
+
 class Past(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The samples of one window: the newest, and as JSON those of the cells before, oldest first."""
+    """The samples of one window: the newest, and as JSON those of the cells before, oldest first.
+
+    `before` has their values, and between each and the next the seconds that lie between: short, so that a
+    device's state fits a page of the database without being compressed. `last` is the moment of the newest of
+    them. `cycles`: what they tell a forecast, in windows that are as long as one needs.
+    """
 
     at: int
     value: float
-    before: msgspec.Raw
+    last: int = 0
+    before: msgspec.Raw = msgspec.Raw(b"[]")
+    cycles: Cycles | None = None
 
     @property
     def samples(self) -> list[Sample]:
         """All of them, oldest first."""
-        return [*_decode(self.before), (self.at, self.value)]
+        return [*_unrolled(_decode(self.before), self.last), (self.at, self.value)]
 
 
 Pasts = dict[str, Past]
 """By the key of their window."""
 
-_NOTHING = msgspec.Raw(b"[]")
 _encoder = msgspec.json.Encoder()
-_decode = msgspec.json.Decoder(list[tuple[int, float]]).decode
+_decode = msgspec.json.Decoder(list[int | float]).decode
 
 
 def with_sample(past: Past | None, window: Window, at: int, value: float) -> Past:
     """The past with one more sample; the very same if the sample makes no difference."""
     if past is None:
-        return Past(at, value, _NOTHING)
+        return Past(at, value)
     cell = max(1, window.length // MOST)
     mine, newest = at // cell, past.at // cell
     if mine == newest:
-        return Past(at, value, past.before) if at > past.at else past
-    before = _decode(past.before)
+        return Past(at, value, past.last, past.before, past.cycles) if at > past.at else past
+    roll = _decode(past.before)
     if mine > newest:
-        before.append((past.at, past.value))
-        return Past(at, value, _written(before, window, at, cell))
+        if roll:
+            roll.append(_seconds(past.at - past.last))
+        roll.append(past.value)
+        return _past(at, value, past.at, roll, window)
+    before = _unrolled(roll, past.last)
     position = bisect_left(before, (mine * cell,))
     if position < len(before) and before[position][0] // cell == mine:
         if before[position][0] >= at:
@@ -65,18 +79,57 @@ def with_sample(past: Past | None, window: Window, at: int, value: float) -> Pas
         before[position] = (at, value)
     else:
         before.insert(position, (at, value))
-    written = _written(before, window, past.at, cell)
-    return past if written == past.before else Past(past.at, past.value, written)
+    grown = _past(past.at, past.value, before[-1][0], _rolled(before), window)
+    return past if (grown.last, grown.before) == (past.last, past.before) else grown
 
 
-def _written(before: list[Sample], window: Window, newest: int, cell: int) -> msgspec.Raw:
-    """As JSON, without what lies further back than the newest sample before the window's first cell.
+def _past(at: int, value: float, last: int, roll: list[float], window: Window) -> Past:
+    """Without what lies further back than the newest sample before the window's first cell.
 
     That cell is told by the newest sample's own, so that it is the same wherever in its cell that lies.
     """
-    first = (newest // cell * cell - window.length) // cell * cell
-    position = bisect_left(before, (first,))
-    return msgspec.Raw(_encoder.encode(before[max(0, position - 1) :]))
+    cell = max(1, window.length // MOST)
+    first = (at // cell * cell - window.length) // cell * cell
+    begun, dropped = last - _microseconds(roll[1::2]), 0
+    while dropped + 2 < len(roll):
+        begun += _microseconds(roll[dropped + 1 : dropped + 2])
+        if begun >= first:
+            break
+        dropped += 2
+    del roll[:dropped]
+    cycles = cycles_of(roll[::2], roll[1::2]) if window.length == HISTORY else None
+    return Past(at, value, last, msgspec.Raw(_encoder.encode(roll)), cycles)
+
+
+def _rolled(samples: Sequence[Sample]) -> list[float]:
+    """Value, seconds to the next, its value and so on."""
+    roll: list[float] = []
+    for (at, value), (following, _) in pairwise(samples):
+        roll += (value, _seconds(following - at))
+    return [*roll, samples[-1][1]]
+
+
+def _unrolled(roll: Sequence[float], last: int) -> list[Sample]:
+    samples: list[Sample] = []
+    at = last
+    for position in range(len(roll) - 1, -1, -2):
+        samples.append((at, roll[position]))
+        at -= _microseconds(roll[max(0, position - 1) : position])
+    return samples[::-1]
+
+
+def _seconds(span: int) -> float:
+    """A whole number where it is one: shorter, and quicker to read."""
+    seconds, rest = divmod(span, SECOND)
+    return span / SECOND if rest else seconds
+
+
+def _microseconds(seconds: Sequence[float]) -> int:
+    """All of them together, exactly: what is no whole number is rounded before it is added."""
+    together = sum(seconds)
+    if isinstance(together, int):
+        return together * SECOND
+    return sum(round(each * SECOND) for each in seconds)
 
 
 def followed(
@@ -104,8 +157,18 @@ def measured(measure: Measure, pasts: Pasts, signal: Signal) -> float | None:
     if past is None:
         return None
     if measure.function == "forecast":
-        return _within(signal, forecast(past.samples, measure.length))
+        return _within(signal, _forecast(past, measure.length))
     return _over(past.samples, measure)
+
+
+def _forecast(past: Past, ahead: int) -> float | None:
+    cycles = past.cycles
+    if cycles is not None and not cycles.tells(past.value):
+        roll = _decode(past.before)
+        cycles = cycles_of(roll[::2], roll[1::2], past.value)
+    if cycles is None:
+        return None
+    return cycles.forecast(past.value, (past.at - past.last) / SECOND, ahead / SECOND)
 
 
 def _over(samples: Sequence[Sample], measure: Measure) -> float | None:

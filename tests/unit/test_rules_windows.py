@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from config.vocabulary import load_vocabulary
 from rules.engine import Facts, Said, step
-from rules.forecast import forecast
+from rules.filling import Filling
+from rules.forecast import EMPTYING
 from rules.measures import HISTORY, Measure, Window
 from rules.moments import DAY, HOUR, MINUTE, SECOND
 from rules.rule import Holds
@@ -19,6 +20,7 @@ from rules.state import DeviceState, dump_state, load_state
 from rules.windows import MOST, Past, measured, with_sample
 from tests.unit.rule_parts import a_rule, a_set, when
 
+CELL = HISTORY // MOST
 FILL = load_vocabulary().signals("bin")["fill_percent"]
 Readings = list[tuple[int, float]]
 
@@ -67,6 +69,26 @@ def rate_of(readings: Readings, length: int) -> float | None:
     return (value - before[-1][1]) / ((newest - before[-1][0]) / HOUR) if before else None
 
 
+def forecast_of(readings: Readings, ahead: int) -> float | None:
+    """From the definition, all samples read at once."""
+    values = [value for _, value in readings]
+    if len(readings) < 3:
+        return None
+    fall = EMPTYING * (max(values) - min(values))
+    cycles = [[readings[0]]]
+    for before, after in pairwise(readings):
+        if before[1] - after[1] > fall:
+            cycles.append([])
+        cycles[-1].append(after)
+    if sum(each[-1][0] - each[0][0] for each in cycles) < ahead:
+        return None
+    filling, gains = Filling(), [(c[-1][1] - c[0][1], (c[-1][0] - c[0][0]) / HOUR) for c in cycles]
+    for gained, hours in gains[:-1]:
+        filling = filling.learn(gained, hours)
+    rate = filling.rate() or filling.learn(*gains[-1]).rate() or 0.0
+    return min(100.0, max(0.0, values[-1] + rate * ahead / HOUR))
+
+
 def hear_all(rules: RuleSet, readings: Readings) -> DeviceState:
     """Through the engine, the state written out and read back each time."""
     state = DeviceState()
@@ -100,9 +122,9 @@ def test_a_forecast_is_the_same_in_whatever_order_readings_come(readings: Readin
     rules = rules_of("forecast(fill_percent, 1h) >= 90.0")
     shuffled = [*readings, *random.sample(readings, len(readings) // 2)]
     random.shuffle(shuffled)
-    expected = forecast(thinned(readings, HISTORY), HOUR)
+    expected = forecast_of(thinned(readings, HISTORY), HOUR)
     found = measured(Measure("forecast", "fill_percent", HOUR), hear_all(rules, shuffled).windows, FILL)
-    assert found == (None if expected is None else pytest.approx(min(100.0, max(0.0, expected))))
+    assert found == (None if expected is None else pytest.approx(expected))
 
 
 @given(_readings, st.randoms(use_true_random=False))
@@ -190,6 +212,54 @@ def test_an_event_says_how_long_ago_it_was() -> None:
         raised.append(len(effects))
     assert raised == [0, 0, 1]
     assert state.rules["tried"].raised == at + HOUR
+
+
+def forecast(samples: Readings, ahead: int) -> float | None:
+    """As a window makes it of samples that come in order."""
+    window, past = Window("fill_percent", HISTORY), None
+    for at, value in samples:
+        past = with_sample(past, window, at, value)
+    pasts = {} if past is None else {window.key: past}
+    return measured(Measure("forecast", "fill_percent", ahead), pasts, FILL)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 30 * 60).map(lambda m: m * MINUTE), st.one_of(_levels, st.floats(0, 100))),
+        max_size=60,
+    )
+)
+@settings(max_examples=300)
+def test_a_forecast_is_what_all_samples_together_say(steps: list[tuple[int, float]]) -> None:
+    """What was worked out before the newest sample, and that sample, come to the same as the whole."""
+    samples: Readings = []
+    at = START_MOMENT
+    for gap, value in steps:
+        at += gap
+        samples.append((at, value))
+        if len(samples) % 7:
+            continue
+        inside = thinned(samples, HISTORY)
+        first = (at // CELL * CELL - HISTORY) // CELL * CELL
+        older = [each for each in inside if each[0] < first]
+        expected = forecast_of([*older[-1:], *(each for each in inside if each[0] >= first)], HOUR)
+        assert forecast(samples, HOUR) == (None if expected is None else pytest.approx(expected))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**52), st.floats(0, 100)), min_size=1, max_size=30), st.randoms())
+def test_no_microsecond_is_lost_whatever_the_order(readings: Readings, random: Random) -> None:
+    """Moments that are no whole seconds, and gaps of years."""
+    window = Window("fill_percent", HOUR)
+    pasts = []
+    once = dict(reversed(readings)).items()
+    for order in (sorted(once), random.sample([*once], len(once))):
+        past: Past | None = None
+        for at, value in order:
+            past = with_sample(past, window, at, value)
+        assert past is not None
+        pasts.append(past)
+    assert pasts[0] == pasts[1]
+    assert {*pasts[0].samples} <= {*once}
 
 
 def test_a_forecast_goes_on_as_the_level_rose_without_the_emptyings() -> None:
