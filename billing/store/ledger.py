@@ -60,7 +60,7 @@ async def open_accounts(conn: AsyncConnection, community_id: int, items: Sequenc
             UNION ALL
            SELECT %(community_id)s, 'income', code FROM unnest(%(items)s::text[]) AS code
             ORDER BY 2, 3
-           ON CONFLICT DO NOTHING""",
+           ON CONFLICT (community_id, kind, ref) DO NOTHING""",
         {"community_id": community_id, "items": list(items)},
     )
 
@@ -82,7 +82,7 @@ async def _accounts(
             WHERE NOT EXISTS (SELECT FROM ledger_account AS known
                                WHERE (known.community_id, known.kind, known.ref)
                                      = (%(community_id)s, new.kind, new.ref))
-           ON CONFLICT DO NOTHING""",
+           ON CONFLICT (community_id, kind, ref) DO NOTHING""",
         values,
     )
     found = await conn.execute(
