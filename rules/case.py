@@ -157,10 +157,11 @@ class Case:
 
     def run_out(self, clock: int, received: int) -> None:
         """Event time has moved on: timers that it confirms run out."""
-        counted: tuple[tuple[int, Holds | Happens], ...] = (*self._plan.holds, *self._plan.happens)
-        for position, trigger in counted:
-            if position in self._hits and self._hits[position][-1] <= clock - trigger.within:
-                del self._hits[position]
+        if self._hits:
+            counted: tuple[tuple[int, Holds | Happens], ...] = (*self._plan.holds, *self._plan.happens)
+            for position, trigger in counted:
+                if position in self._hits and self._hits[position][-1] <= clock - trigger.within:
+                    del self._hits[position]
         if self._raised is None:
             at = self._held(clock=clock)
             if at is not None:

@@ -23,6 +23,7 @@ from rules.moments import from_moment
 from rules.rule import Offline, Rule, Silent
 from rules.ruleset import RulePlan, RuleSet
 from rules.state import DeviceState, Memory, Since
+from rules.steady import goes_on, waits
 from rules.view import View, view_of
 from rules.windows import Pasts, followed
 
@@ -82,14 +83,15 @@ def step(rules: RuleSet, state: DeviceState, given: Input, facts: Facts) -> Step
 
 def next_due(rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
     """When our clock should next be shown to this device's rules, or None."""
-    if not state.rules and rules.plainly_silent is not None:
+    waiting = [
+        (plan, memory)
+        for code, memory in state.rules.items()
+        if (position := rules.index.get(code)) is not None and waits(plan := rules.plans[position], memory)
+    ]
+    if not waiting and rules.plainly_silent is not None and _none_silent(rules, state):
         return _plainly_silent(rules.plainly_silent, state, facts)
     view = view_of(rules, state, facts.asset, facts.zone)
-    moments: list[int | None] = []
-    for code, memory in state.rules.items():
-        position = rules.index.get(code)
-        if position is not None:
-            moments.append(Case(rules.plans[position], memory, view, []).due())
+    moments = [Case(plan, memory, view, []).due() for plan, memory in waiting]
     for position in rules.silent:
         memory_of = state.rules.get(rules.rules[position].code)
         if memory_of is None or memory_of.raised is None or memory_of.ending is not None:
@@ -97,8 +99,16 @@ def next_due(rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
     return min((each for each in moments if each is not None), default=None)
 
 
+def _none_silent(rules: RuleSet, state: DeviceState) -> bool:
+    """Whether no rule has found the device silent."""
+    for position in rules.silent:  # noqa: SIM110 - asked at every message, and all() takes twice as long
+        if rules.rules[position].code in state.rules:
+            return False
+    return True
+
+
 def _plainly_silent(afters: Iterable[int | None], state: DeviceState, facts: Facts) -> int | None:
-    """The same where no rule remembers anything and none asks what else is so: nearly always."""
+    """The same where no rule waits for anything and none asks what else is so: nearly always."""
     if state.heard is None:
         return None
     spans = [after or facts.stale_after for after in afters]
@@ -239,7 +249,7 @@ class _Steps:
         busy = happened | {rules.index[code] for code in self._memories} if self._memories else happened
         for position in sorted(touched | busy) if busy else touched:
             plan = rules.plans[position]
-            if position not in busy and not self._begins(plan):
+            if position not in happened and self._stays(position, plan):
                 continue
             case = self._case(position)
             if position in self._presence:
@@ -258,8 +268,15 @@ class _Steps:
             self._keep(position, case)
         return self._memories, self._effects
 
+    def _stays(self, position: int, plan: RulePlan) -> bool:
+        """Whether a rule has nothing to do at what was said: mostly so, and to see that must be quick."""
+        memory = self._memories.get(plan.rule.code)
+        if memory is None:
+            return not self._begins(plan)
+        return position not in self._presence and goes_on(plan, memory, self._view)
+
     def _begins(self, plan: RulePlan) -> bool:
-        """Whether a rule that remembers nothing has anything to do: mostly not, and that must be quick."""
+        """Whether a rule that remembers nothing does so from now on."""
         values, asset = self._view.values, self._view.asset
         for _, each in plan.holds:  # noqa: SIM110 - a third of the time any() takes
             if each.when.evaluate(values, asset) is True:
