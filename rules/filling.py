@@ -7,7 +7,8 @@ less and less, and `PRIOR_CYCLES` of what is usual elsewhere stand in for a past
 """
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 AGEING = 0.9
 """What a cycle weighs beside the one after it."""
@@ -15,8 +16,7 @@ PRIOR_CYCLES = 0.5
 """How many cycles what is usual elsewhere is worth."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filling:
+class Filling(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What was learnt of one thing, or of many together: `weight` in cycles, rates in per cent an hour."""
 
     weight: float = 0.0

@@ -27,8 +27,7 @@ class Cycles(msgspec.Struct, frozen=True, array_like=True, gc=False):
     low: float
     high: float
     smallest: float | None  # of the falls that count as emptyings
-    weight: float  # of the `Filling` learnt from the cycles that are over
-    log_rates: float
+    filling: Filling  # learnt from the cycles that are over
     over: float  # how long those lasted together
     begun: float  # with which value the cycle began that is not over
     lasted: float  # how long that has lasted
@@ -46,12 +45,7 @@ class Cycles(msgspec.Struct, frozen=True, array_like=True, gc=False):
         The cycles must tell of it. None while too little is known: all there is between emptyings lasted for
         less time than `ahead`. The caller keeps the answer within what the signal can be.
         """
-        filling, over, begun, lasted = (
-            Filling(self.weight, self.log_rates),
-            self.over,
-            self.begun,
-            self.lasted,
-        )
+        filling, over, begun, lasted = self.filling, self.over, self.begun, self.lasted
         if self.last - value > EMPTYING * (max(self.high, value) - min(self.low, value)):
             filling, over = filling.learn(self.last - begun, lasted / _HOUR), over + lasted
             begun, lasted = value, 0.0
@@ -80,14 +74,4 @@ def cycles_of(values: Sequence[float], gaps: Sequence[float], newest: float | No
         filling, over = filling.learn(values[position] - values[begun], lasted / _HOUR), over + lasted
         begun = position + 1
     smallest = min((falls[position] for position in emptyings), default=None)
-    return Cycles(
-        low,
-        high,
-        smallest,
-        filling.weight,
-        filling.log_rates,
-        over,
-        values[begun],
-        sum(gaps[begun:]),
-        values[-1],
-    )
+    return Cycles(low, high, smallest, filling, over, values[begun], sum(gaps[begun:]), values[-1])
