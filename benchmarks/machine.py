@@ -28,4 +28,10 @@ def _processor() -> str:
 def table(title: str, rows: list[tuple[str, object]]) -> str:
     """Lay figures out for people."""
     width = max(len(name) for name, _ in rows)
-    return "\n".join([title, *(f"  {name:{width}}  {value}" for name, value in rows)])
+    return "\n".join([title, *(f"  {name:{width}}  {_said(value)}" for name, value in rows)])
+
+
+def _said(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {each}" for name, each in value.items())
+    return value
