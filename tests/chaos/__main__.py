@@ -87,14 +87,16 @@ def table(results: Sequence[Result]) -> str:
     for name, title in (
         ("messages", "different messages"),
         ("sent", "publications acknowledged"),
-        ("readings", "rows that must exist"),
+        ("readings", "readings and events that must exist"),
         ("alarms", "alarms"),
         ("orders", "orders"),
+        ("payments", "payments"),
+        ("receipts", "receipts and refusals handed out"),
         ("letters", "hostile messages"),
-        ("receipts", "receipts"),
         ("lost", "lost"),
         ("doubled", "doubled or wrong"),
         ("early", "told before what had ended it came"),
+        ("never", "told of what, when all was known, never was"),
     ):
         sums = [sum(getattr(result, name) for result in group) for group in groups]
         lines.append(f"| {title} | " + " | ".join(f"{each:,}" for each in sums) + " |")

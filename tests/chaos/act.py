@@ -62,6 +62,7 @@ class Result:
     lost: int = 0
     doubled: int = 0
     early: int = 0
+    never: int = 0
     words: list[str] = field(default_factory=list)
 
     @property
@@ -183,6 +184,7 @@ class _Round:
             lost=verdict.lost.total(),
             doubled=verdict.extra.total(),
             early=verdict.early,
+            never=verdict.never,
             words=verdict.words,
         )
 

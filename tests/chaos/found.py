@@ -15,12 +15,23 @@ Letter = tuple[str, bytes, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """An alarm that was raised and, when all was known, never was."""
+
+    device: str
+    rule: str
+    told: bool
+    ordered: bool  # an order of it is still to be done
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """All of it; lists, so that what is there twice is seen."""
 
     readings: list[Row]
     events: list[Happening]
     alarms: list[Alarm]
+    withdrawn: list[Withdrawn]
     orders: list[Order]
     letters: list[Letter]
     books: Books
@@ -47,6 +58,15 @@ async def look(url: str) -> Found:
                     conn,
                     "SELECT device.code, rule, raised_at, cleared_at, paged_at IS NOT NULL"
                     " FROM alarm JOIN device ON device.id = device_id WHERE NOT alarm.facts ? 'withdrawn'",
+                )
+            ],
+            withdrawn=[
+                Withdrawn(*row)
+                for row in await _rows(
+                    conn,
+                    "SELECT device.code, rule, paged_at IS NOT NULL, EXISTS (SELECT FROM work_order"
+                    " WHERE alarm_id = alarm.id AND status NOT IN ('cancelled', 'merged', 'completed'))"
+                    " FROM alarm JOIN device ON device.id = device_id WHERE alarm.facts ? 'withdrawn'",
                 )
             ],
             orders=await _rows(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gateway.deadletters import KEPT_PAYLOAD
 from tests.chaos import oracle
-from tests.chaos.found import Found, Letter
+from tests.chaos.found import Found, Letter, Withdrawn
 from tests.chaos.money import Books, Key, Payment, books
 from tests.chaos.oracle import Alarm, Happening, Order, Row
 from tests.chaos.script import Device, Message
@@ -62,6 +62,7 @@ class Verdict:
     extra: Counter[str] = field(default_factory=Counter)
     words: list[str] = field(default_factory=list)
     early: int = 0
+    never: int = 0
 
     @property
     def clean(self) -> bool:
@@ -84,12 +85,16 @@ def judge(
     """Say what differs.
 
     `shared`: with several gateways people may have been told of an alarm by something fresh before what had
-    ended that alarm, and was overtaken, came; once told, nobody can be untold. Such tellings are counted.
+    ended that alarm, and was overtaken, came; once told, nobody can be untold. Such tellings are counted, and
+    so are those of alarms that never were. Their orders are cancelled where the rule lets its orders be.
+    With one gateway nothing is overtaken, so nothing is withdrawn.
     """
     verdict = Verdict()
     found = _of_known_rules(found)
     if shared:
         found, verdict.early = _without_early(expected, found)
+        verdict.never = sum(alarm.told for alarm in found.withdrawn)
+    verdict.compare("withdrawn alarms", (), _wrongly_withdrawn(found, shared=shared))
     verdict.compare("readings", expected.readings, found.readings)
     verdict.compare("events", expected.events, found.events)
     verdict.compare("alarms", expected.alarms, found.alarms)
@@ -134,6 +139,12 @@ def _without_early(expected: Expected, found: Found) -> tuple[Found, int]:
         alarms=[early.get(alarm, alarm) for alarm in found.alarms],
         orders=[order for order in found.orders if order[:3] not in about],
     ), len(early)
+
+
+def _wrongly_withdrawn(found: Found, *, shared: bool) -> list[Withdrawn]:
+    """Those that one gateway withdrew, or whose orders are still to be done though they may be cancelled."""
+    cancelled = {rule.code for rule in oracle.RULES if rule.cancelled}
+    return [alarm for alarm in found.withdrawn if not shared or (alarm.ordered and alarm.rule in cancelled)]
 
 
 def _differing(receipts: Mapping[Key, Sequence[str]]) -> list[Key]:
