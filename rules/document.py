@@ -6,13 +6,15 @@ A file becomes plain values plus, for every path into them, the line and column 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 Keys = tuple[str | int, ...]
+# Aliases of aliases make a small file a huge one; no file that people write comes near this.
+_MOST_PARTS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,6 +58,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     _values: dict[Keys, _Place] = field(default_factory=dict)
     _keys: dict[Keys, _Place] = field(default_factory=dict)
+    _parts: int = 0
 
     def at(self, path: Keys, message: str, *, key: bool = False, offset: int = 0) -> Problem:
         """A problem at a path (its key, or `offset` characters into its scalar), or at the nearest parent."""
@@ -81,6 +84,11 @@ class Document:
         self.content = self._take(root, ())
 
     def _take(self, node: Node, path: Keys) -> object:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise RuleFileError(
+                [Problem(self.name, 1, 1, f"more than {_MOST_PARTS} parts, counting what aliases repeat")]
+            )
         inline = isinstance(node, ScalarNode) and node.start_mark.line == node.end_mark.line
         quote = 1 if inline and getattr(node, "style", None) in ("'", '"') else 0
         self._values[path] = _Place(node.start_mark.line + 1, node.start_mark.column + 1, inline, quote)
@@ -134,11 +142,24 @@ def parse_document(text: str, name: str) -> Document:
     document = Document(name)
     try:
         node = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
+        if node is None:
+            raise RuleFileError([Problem(name, 1, 1, "the file is empty")])
+        document.take(node)
+    except (YAMLError, RecursionError) as error:
+        raise RuleFileError([_not_yaml(name, text, error)]) from error
+    return document
+
+
+def _not_yaml(name: str, text: str, error: YAMLError | RecursionError) -> Problem:
+    if isinstance(error, RecursionError):
+        return Problem(name, 1, 1, "nested too deeply")
+    if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise RuleFileError([Problem(document.name, line, column, f"not YAML: {error.problem}")]) from error
-    if node is None:
-        raise RuleFileError([Problem(document.name, 1, 1, "the file is empty")])
-    document.take(node)
-    return document
+        return Problem(name, line, column, f"not YAML: {error.problem}")
+    # What is left is a character that YAML does not take.
+    position = int(getattr(error, "position", 0))
+    before = text[:position]
+    column = position - before.rfind("\n")
+    shown = f"the character {text[position : position + 1]!r} may not stand in YAML"
+    return Problem(name, before.count("\n") + 1, column, f"not YAML: {shown}")

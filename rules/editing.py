@@ -118,6 +118,18 @@ def whole(text: str) -> Made:
     return Made(words, tuple(("file", n) for n in range(1, words.count("\n") + 1)))
 
 
+def logic_not_yaml(fields: Fields) -> Place | None:
+    """Where the logic by itself is no YAML: a bracket left open there is found only in the texts below it."""
+    if not fields.logic.strip():
+        return None
+    try:
+        parse_document(fields.logic.replace("\r\n", "\n"), "")
+    except RuleFileError as error:
+        first = error.problems[0]
+        return Place("logic", first.line, first.column, first.message)
+    return None
+
+
 def codes_of(text: str) -> tuple[str, ...]:
     """The codes of a file's rules; none where it has mistakes."""
     return compile_text(text, "").codes

@@ -109,6 +109,7 @@ _LEVELS: tuple[frozenset[str], ...] = (
 )
 _CONSTANTS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
 _DEEPEST = 40
+_LONGEST = 400  # words and signs; a chain of operators is as deep as it is long
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,8 @@ def _tokens(source: str) -> list[_Token]:
             offset = position + len(source[position:]) - len(source[position:].lstrip())
             raise ExpressionError(offset, f"{source[offset]!r} means nothing here")
         kind = str(match.lastgroup)
+        if len(found) == _LONGEST:
+            raise ExpressionError(match.start(kind), f"longer than {_LONGEST} words and signs")
         found.append(_Token(match.start(kind), kind, match[kind]))
         position = match.end()
     return found

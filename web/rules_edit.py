@@ -8,7 +8,18 @@ from typing import Final
 from aiohttp import web
 
 from rules.document import RuleFileError
-from rules.editing import TEXTS, Fields, Made, Opened, Place, codes_of, open_rule, put_back, whole
+from rules.editing import (
+    TEXTS,
+    Fields,
+    Made,
+    Opened,
+    Place,
+    codes_of,
+    logic_not_yaml,
+    open_rule,
+    put_back,
+    whole,
+)
 from rules.versions import trial_store
 from rules.versions.force import InForce
 from rules.versions.switching import LONGEST_TEXT, check
@@ -95,6 +106,9 @@ def _texts(form: Mapping[str, object]) -> dict[str, dict[str, str]]:
 
 
 def _places(known: InForce, draft: Draft) -> list[Place]:
+    alone = logic_not_yaml(draft.fields) if draft.code else None
+    if alone is not None:
+        return [alone]
     try:
         check(known, draft.file, draft.made.text)
     except RuleFileError as error:

@@ -1,11 +1,12 @@
 """Every mistake of a rule file is found, at its place, with what would be right."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from rules.book import load_rulebook
-from rules.document import Problem, RuleFileError
+from rules.document import Problem, RuleFileError, parse_document
 from tests.unit.rule_parts import a_rule_file
 
 LIMIT = (
@@ -93,6 +94,7 @@ def problems_of(*files: Path) -> tuple[Problem, ...]:
         ),
         ("when: '[1, 2'", (4, 17), "where ',' was expected"),
         ("when: " + "(" * 60 + "tilted" + ")" * 60, (4, 52), "nested more than 40 deep"),
+        ("when: " + " || ".join(["tilted"] * 3000), (4, 2011), "longer than 400 words and signs"),
     ],
 )
 def test_a_mistake_is_found_at_its_place(
@@ -174,3 +176,25 @@ def test_an_unknown_asset_class_is_named(tmp_path: Path) -> None:
 
 def test_the_shipped_rules_have_no_mistakes() -> None:
     assert {rule.code for rule in load_rulebook().rules} >= {"bin_full_soon", "entrapment"}
+
+
+_LAUGHS = "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 8)}]\n" for before, name in pairwise("abcdefghij")
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "words"),
+    [
+        ("[" * 5000, (1, 1), "nested too deeply"),
+        ("a: &a [*a]", (1, 1), "nested too deeply"),
+        (_LAUGHS, (1, 1), "more than 50000 parts"),
+        ("asset_class: bin\nrules: \0", (2, 8), "'\\x00' may not stand in YAML"),
+    ],
+)
+def test_hostile_yaml_is_a_mistake_with_a_place(content: str, place: tuple[int, int], words: str) -> None:
+    with pytest.raises(RuleFileError) as refused:
+        parse_document(content, "typed")
+    (problem,) = refused.value.problems
+    assert (problem.line, problem.column) == place
+    assert words in problem.message

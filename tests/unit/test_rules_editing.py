@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.compile import compile_text
-from rules.editing import TEXTS, Fields, codes_of, open_rule, put_back, whole
+from rules.editing import TEXTS, Fields, Place, codes_of, logic_not_yaml, open_rule, put_back, whole
 from rules.sources import file_sources
 
 SHIPPED = [
@@ -95,3 +95,11 @@ def test_what_cannot_be_taken_apart_is_edited_whole() -> None:
     made = whole("a: 1\r\nb: 2")
     assert made.text == "a: 1\nb: 2\n"
     assert made.origin == (("file", 1), ("file", 2))
+
+
+def test_a_bracket_left_open_is_shown_in_the_logic_not_in_the_texts_below() -> None:
+    found = logic_not_yaml(Fields("severity: minor\nany: [\n", {}))
+    assert isinstance(found, Place)
+    assert found.area == "logic"
+    assert logic_not_yaml(Fields("severity: minor\r\nwhen: tilted\r\n", {})) is None
+    assert logic_not_yaml(Fields("", {})) is None
