@@ -33,7 +33,7 @@ def changed(folder: Path, percent: int = 80) -> Path:
 @pytest.mark.usefixtures("at_home")
 async def test_on_and_back_with_who_and_why(conn: AsyncConnection, tmp_path: Path) -> None:
     result = await rules("versions")
-    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["bin", "elevator"]
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["bin", "elevator", "escalator"]
     file = changed(tmp_path)
     result = await rules("switch-on", file, "--reason", "too late", "--by", "Chen")
     assert (result.exit_code, result.stdout) == (0, "bin: version 1 is in force\n")

@@ -215,7 +215,7 @@ def test_what_is_included_is_reported_where_it_stands(tmp_path: Path) -> None:
     found = mistakes(tmp_path, also("include: [people.yaml, absent.yaml]\n"))
     assert found == [
         (
-            f"court.yaml:1: include: '{_shortened(absent)}': cannot be read: "
+            f"court.yaml:1: include: {_shortened(repr(absent))}: cannot be read: "
             f"[Errno 2] No such file or directory: '{absent}'"
         ),
         "people.yaml:2: parties[0].name: None: is missing; give it here",
