@@ -1,5 +1,7 @@
 """The form of one device: what is typed, the fields that its profile needs, and what is wrong beside them."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,7 +27,10 @@ LONGEST: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class DeviceForm:
-    """The form as typed. `asset` is the id of the chosen asset; attributes by name, empty ones too."""
+    """The form as typed. `asset` is the id of the chosen asset; attributes by name, empty ones too.
+
+    `seen` says of which state of the device the form was made (`seen_of`).
+    """
 
     community: str = ""
     code: str = ""
@@ -36,6 +41,7 @@ class DeviceForm:
     note_name: str = ""
     note_value: str = ""
     speaker: str = ""
+    seen: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -67,8 +73,15 @@ def form_of(device: Registered) -> DeviceForm:
         profile=device.profile,
         asset=str(device.asset_id or ""),
         dev_eui=device.dev_eui or "",
+        seen=seen_of(device),
         attributes={name: shown_value(value) for name, value in device.attributes.items()},
     )
+
+
+def seen_of(device: Registered) -> str:
+    """A short digest of all that the form changes: whoever saves a form made of another state is told."""
+    state = [device.profile, device.asset_id, device.dev_eui, dict(device.attributes), device.retired_at]
+    return hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

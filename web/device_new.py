@@ -27,6 +27,7 @@ from web.device_forms import (
     judge_form,
     profiles_shown,
     read_form,
+    seen_of,
 )
 from web.errors import Refusal
 from web.house import house_of, now_of
@@ -40,6 +41,10 @@ _ANY_TIME: Final = Window(timedelta(days=36_500))
 _TAKEN: Final = Text(
     zh="这个编码或 DevEUI 刚被别的设备占用，请换一个",
     en="Another device has just taken this code or DevEUI; choose another",
+)
+_CHANGED: Final = Text(
+    zh="您填写时有人改了这台设备，您的修改尚未保存。请先看“登记”页上的修改记录；再次保存将覆盖对方的修改",
+    en="Somebody changed this device while you were typing, so nothing was saved. See what was changed on its registration; saving again replaces that",  # noqa: E501
 )
 
 
@@ -110,6 +115,7 @@ async def edit(request: web.Request) -> web.StreamResponse:
         device = await device_or_404(conn, request)
         typed = read_form(request.query)
         form = form_of(device) if "profile" not in request.query else typed
+        form = form if form.seen else _with(form, seen=seen_of(device))
         return await _form(conn, request, form, (), of=device)
 
 
@@ -123,6 +129,9 @@ async def change(request: web.Request) -> web.StreamResponse:
             **{name: getattr(sent, name) for name in DeviceForm.__dataclass_fields__}
             | {"community": device.community, "code": device.code}
         )
+        if form.seen != seen_of(device):
+            fresh, faults = _with(form, seen=seen_of(device)), [Fault("code", device.code, _CHANGED)]
+            return await _form(conn, request, fresh, faults, of=device, status=409)
         judged = await judge_form(conn, request, form, of=device)
         if not isinstance(judged, Fit):
             return await _form(conn, request, form, judged, of=device, status=422)

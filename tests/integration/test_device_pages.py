@@ -60,6 +60,16 @@ def fields(town: Town, **changes: str) -> dict[str, str]:
     } | changes
 
 
+SEEN = re.compile(r'name="seen" value="(\w+)"')
+
+
+async def _seen(browser: Browser) -> str:
+    _, page = await browser.get("/devices/home/L1-T/edit")
+    found = SEEN.search(page)
+    assert found is not None
+    return found[1]
+
+
 async def test_a_device_is_added_changed_and_undone(
     browser: Browser, town: Town, conn: AsyncConnection
 ) -> None:
@@ -77,7 +87,17 @@ async def test_a_device_is_added_changed_and_undone(
     assert device is not None
     assert device.attributes == {"floors": 18, "note_warranty": "until 2028"}
 
-    assert (await browser.post("/devices/home/L1-T/edit", fields(town, **{"a.floors": "20"}))).status == 303
+    first, other = await _seen(browser), await _seen(browser)
+    change = fields(town, seen=first, **{"a.floors": "20"})
+    assert (await browser.post("/devices/home/L1-T/edit", change)).status == 303
+    late = await browser.post("/devices/home/L1-T/edit", fields(town, seen=other, **{"a.floors": "21"}))
+    assert late.status == 409, "a form made before somebody else's change does not overwrite it"
+    assert (changed := await store.device_named(conn, "home", "L1-T")) is not None
+    assert changed.attributes["floors"] == 20
+    again = SEEN.search(await late.text())
+    assert again is not None
+    assert again[1] == await _seen(browser), "saving once more is a decision, and goes through"
+    assert (await browser.post("/devices/home/L1-T/edit", fields(town))).status == 409
     _, page = await browser.get("/devices/home/L1-T/manage")
     assert "floors" in page
     changes = await store.changes(conn, device.device_id)
