@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "latency": ("--quick",),
     "alarm_latency": ("--quick",),
     "growth": ("--quick",),
+    "saving": ("--quick",),
     "bills": ("--units", "240"),
     "replay": ("--devices", "4", "--days", "2"),
     "forecast": ("--quick",),

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import alarm_latency, growth, ingest, latency
+from benchmarks import alarm_latency, growth, ingest, latency, saving
 from benchmarks.processes import Cost
 from benchmarks.profile import read_stacks
 from benchmarks.report import Benchmark
@@ -53,6 +53,12 @@ async def test_alarms_reach_technicians_pages() -> None:
     assert found["alarms"] == 3
     assert 0 < found["p50_ms"] <= found["p99_ms"] <= found["worst_ms"]
     assert 0 < found["quiet_p50_ms"] <= found["quiet_p99_ms"]
+
+
+async def test_saving_after_every_message_is_told_beside_every_second() -> None:
+    found = await figures_of("saving", saving.BENCHMARK)
+    assert 0 < found["there_every_message"] < found["there_every_second"]
+    assert 0 < found["away_every_message"] < found["away_every_second"]
 
 
 async def test_growth_tells_of_devices_memory_and_rules() -> None:
