@@ -128,11 +128,11 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
         if code in rules.by_code and (code not in past or past[code] < at)
     }
     windows = state.windows
-    late: tuple[str, ...] = ()
+    late: list[str] = []
     if rules.windows or windows:
         windows = _followed(rules, windows, said)
         if windows is not state.windows:
-            late = tuple(name for name in rules.windows if name in said.values and name not in values)
+            late = [name for name in rules.windows if name in said.values and name not in values]
     if not values and not events and at <= state.latest and windows is state.windows:
         return state, []
     signals = {**known, **{name: (at, value) for name, value in values.items()}} if values else known
@@ -273,7 +273,7 @@ class _Steps:
         memory = self._memories.get(plan.rule.code)
         if memory is None:
             return not self._begins(plan)
-        return position not in self._presence and goes_on(plan, memory, self._view)
+        return position not in self._presence and goes_on(plan, memory, self._view, self._state.latest)
 
     def _begins(self, plan: RulePlan) -> bool:
         """Whether a rule that remembers nothing does so from now on."""

@@ -10,19 +10,25 @@ from rules.view import View
 
 
 def waits(plan: RulePlan, memory: Memory) -> bool:
-    """Whether time alone may change anything: not where an alarm is told and only news can end it."""
-    if memory.raised is None or memory.page_at is not None or memory.ending is not None:
+    """Whether our clock alone may change anything: not where only news can begin or end an alarm."""
+    if memory.raised is None:
+        return bool(memory.holding)
+    if memory.page_at is not None or memory.ending is not None:
         return True
     return plan.rule.clear_after is not None or bool(plan.rule.ladder)
 
 
-def goes_on(plan: RulePlan, memory: Memory, view: View) -> bool:
-    """Whether a rule's alarm goes on and what it remembers is the same with the present values.
+def goes_on(plan: RulePlan, memory: Memory, view: View, clock: int) -> bool:
+    """Whether what a rule remembers is the same with the present values, its alarm on or not.
 
-    Asked where a signal of it has news or none at all, not where an event of it has come.
+    Asked where no event of it has come, whatever its signals say. `clock`: event time.
     """
     if memory.hits or waits(plan, memory):
         return False
+    if memory.begun and memory.raised is None:
+        flapping = plan.rule.flapping
+        if flapping is None or memory.begun[0] <= clock - flapping.within:
+            return False  # a beginning is so long ago that it counts no more
     values, asset = view.values, view.asset
     held = False
     for position, trigger in plan.holds:
@@ -32,5 +38,7 @@ def goes_on(plan: RulePlan, memory: Memory, view: View) -> bool:
         if answer is not None and answer != (position in memory.holding):
             return False
         held = held or answer is True
+    if memory.raised is None:
+        return True
     clear = plan.rule.clear
     return held if clear is None else clear.evaluate(values, asset) is not True
