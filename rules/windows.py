@@ -12,9 +12,10 @@ Most readings only replace the newest sample: all others are kept as they were w
 What a forecast makes of them is kept beside them, so that it need not read them at every message.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import mul, sub
 
 import msgspec
 
@@ -110,12 +111,11 @@ def _rolled(samples: Sequence[Sample]) -> list[float]:
 
 
 def _unrolled(roll: Sequence[float], last: int) -> list[Sample]:
-    samples: list[Sample] = []
-    at = last
-    for position in range(len(roll) - 1, -1, -2):
-        samples.append((at, roll[position]))
-        at -= _microseconds(roll[max(0, position - 1) : position])
-    return samples[::-1]
+    if not roll:
+        return []
+    gaps = [round(seconds * SECOND) for seconds in roll[-2::-2]]  # the latest first
+    moments = [*accumulate(gaps, sub, initial=last)]
+    return [*zip(reversed(moments), roll[::2], strict=True)]
 
 
 def _seconds(span: int) -> float:
@@ -158,7 +158,7 @@ def measured(measure: Measure, pasts: Pasts, signal: Signal) -> float | None:
         return None
     if measure.function == "forecast":
         return _within(signal, _forecast(past, measure.length))
-    return _over(past.samples, measure)
+    return _over(past, measure)
 
 
 def _forecast(past: Past, ahead: int) -> float | None:
@@ -171,17 +171,21 @@ def _forecast(past: Past, ahead: int) -> float | None:
     return cycles.forecast(past.value, (past.at - past.last) / SECOND, ahead / SECOND)
 
 
-def _over(samples: Sequence[Sample], measure: Measure) -> float | None:
-    newest, value = samples[-1]
-    start = newest - measure.length
-    position = bisect_right(samples, start, key=lambda sample: sample[0]) - 1
-    if position < 0:
+def _over(past: Past, measure: Measure) -> float | None:
+    """A rate or a mean, from the newest sample that is as old as the span: one of the first there are."""
+    roll = _decode(past.before)
+    values, gaps = roll[::2], [*roll[1::2], _seconds(past.at - past.last)]
+    start = past.at - measure.length
+    begun, position = past.at - _microseconds(gaps), 0
+    if not values or begun > start:
         return None
+    while (following := begun + _microseconds(gaps[position : position + 1])) <= start:
+        begun, position = following, position + 1
     if measure.function == "rate":
-        since, before = samples[position]
-        return (value - before) / ((newest - since) / HOUR)
-    spans = pairwise(samples[position:])
-    return sum(before * (end - max(begin, start)) for (begin, before), (end, _) in spans) / measure.length
+        return (past.value - values[position]) / ((past.at - begun) / HOUR)
+    first = values[position] * ((following - start) / SECOND)
+    later = map(mul, values[position + 1 :], gaps[position + 1 :])
+    return sum(later, first) / (measure.length / SECOND)
 
 
 def _within(signal: Signal, value: float | None) -> float | None:
