@@ -24,6 +24,10 @@ from web.taps import go, word_of
 MOST_ELSEWHERE: Final = 100
 MOST_CHANGES: Final = 30
 NOT_SET: Final = Text(zh="未设", en="not set")
+_MEANWHILE: Final = Text(
+    zh="刚被别人改为：%s；再次保存将覆盖它",
+    en="somebody set this meanwhile, it is now: %s; saving again replaces that",
+)
 FROM: Final = {
     "asset": Text(zh="本设备设定", en="set for this asset"),
     "area": Text(zh="本区域设定", en="set for its area"),
@@ -99,9 +103,13 @@ async def change(request: web.Request) -> web.StreamResponse:
         values: dict[str, threshold_store.Value | None] = {}
         faults: dict[str, str] = {}
         for name, rule in chosen.attributes.items():
-            written = typed.get(f"t-{name}")
-            if written is None or written == typed.get(f"was-{name}"):
+            written, was = typed.get(f"t-{name}"), typed.get(f"was-{name}")
+            if written is None or written == was:
                 continue  # what was not touched is left as somebody else may have set it meanwhile
+            here = _written(chosen.at(chosen.level).get(name))
+            if was is not None and here not in {was, written}:
+                faults[name] = _MEANWHILE[language_of(request)] % (here or NOT_SET[language_of(request)])
+                continue
             try:
                 values[name] = _parse(rule, written)
             except ValueError:

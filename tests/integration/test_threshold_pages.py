@@ -105,6 +105,21 @@ async def test_what_was_not_touched_is_left_to_others(manager: Browser, conn: As
     ]
 
 
+async def test_what_somebody_else_set_meanwhile_is_not_overwritten_unseen(
+    manager: Browser, conn: AsyncConnection
+) -> None:
+    query = "SELECT becomes FROM threshold_change ORDER BY id"
+    assert (await manager.post("/thresholds", {**HERE, f"t-{HIGH}": "25", f"was-{HIGH}": ""})).status == 303
+    late = await manager.post("/thresholds", {**HERE, f"t-{HIGH}": "26", f"was-{HIGH}": ""})
+    assert late.status == 409
+    said = await late.text()
+    assert "25" in said
+    assert f'name="was-{HIGH}" value="25"' in said, "saving once more is a decision, and goes through"
+    assert await rows(conn, query) == [(25,)]
+    same = await manager.post("/thresholds", {**HERE, f"t-{HIGH}": "25", f"was-{HIGH}": ""})
+    assert same.status == 303, "both meant the same"
+
+
 async def test_a_change_is_set_back_with_one_button(manager: Browser, conn: AsyncConnection) -> None:
     await manager.get(ELEVATOR)
     await manager.post("/thresholds", {**HERE, f"t-{HIGH}": "25", f"was-{HIGH}": ""})
