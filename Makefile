@@ -22,7 +22,7 @@ format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-chaos: $(VENV)/.ready-dev  ## random trouble compared with an oracle; ARGS="--rounds N --seed S --gateways 1|2|4|all"
+chaos: $(VENV)/.ready-dev  ## random trouble compared with an oracle; ARGS="--rounds N --seed S --gateways 1|2|4|all --standby"
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(VENV)/.ready-dev  ## each headline figure beside its baseline, measured here and now

@@ -20,10 +20,10 @@ SIZES = {"small": (SMALL, 4, 3.0), "full": (FULL, 8, 10.0)}
 """Size, faults a round, and how long the database is stopped (s)."""
 
 
-def plan_of(seed: int, gateways: int, size: str) -> Plan:
+def plan_of(seed: int, gateways: int, size: str, *, standby: bool = False) -> Plan:
     """The round of a seed."""
     shape, count, stop = SIZES[size]
-    return Plan(seed, gateways, shape, count, stop)
+    return Plan(seed, gateways, shape, count, stop, standby=standby)
 
 
 @click.command()
@@ -38,15 +38,27 @@ def plan_of(seed: int, gateways: int, size: str) -> Plan:
     show_default=True,
     help="How many share the messages; 2,4 and all (1, 2 and 4): in turn.",
 )
+@click.option("--standby", is_flag=True, help="Several gateways hear everything each, instead of sharing.")
 @click.option("--size", type=click.Choice(sorted(SIZES)), default="full", show_default=True)
 @click.option(
     "--json", "report", type=click.Path(dir_okay=False, path_type=Path), help="Write a line a round."
 )
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep logs and data here.")
-def main(rounds: int, seed: int, gateways: str, size: str, report: Path | None, keep: Path | None) -> None:
+def main(
+    *,
+    rounds: int,
+    seed: int,
+    gateways: str,
+    standby: bool,
+    size: str,
+    report: Path | None,
+    keep: Path | None,
+) -> None:
     """Break everything at random; exit code 1 says that something was lost, doubled or wrong."""
     counts = [1, 2, 4] if gateways == "all" else [int(each) for each in gateways.split(",")]
-    plans = [plan_of(seed + n, counts[(seed + n) % len(counts)], size) for n in range(rounds)]
+    plans = [
+        plan_of(seed + n, counts[(seed + n) % len(counts)], size, standby=standby) for n in range(rounds)
+    ]
     results = asyncio.run(_play(plans, report, keep))
     click.echo(table(results))
     sys.exit(not all(result.clean for result in results))

@@ -41,7 +41,13 @@ class Plan:
     size: Size
     faults: int
     longest_stop: float
+    standby: bool = False  # several gateways that hear everything each, instead of sharing
     patience: float = 120.0
+
+    @property
+    def shared(self) -> bool:
+        """Whether each message goes to one of several gateways."""
+        return self.gateways > 1 and not self.standby
 
 
 @dataclass(slots=True)
@@ -104,8 +110,7 @@ class Theatre:
         async with self.copied(name):
             await asyncio.to_thread(broker.start)
             try:
-                shared = plan.gateways > 1
-                async with Stage.set_up(folder, self.server, broker, name, shared=shared) as stage:
+                async with Stage.set_up(folder, self.server, broker, name, shared=plan.shared) as stage:
                     return await _Round(plan, stage).play()
             finally:
                 await asyncio.to_thread(broker.kill)
@@ -148,6 +153,7 @@ class _Round:
             span=plan.size.seconds * 1.2,
             longest_stop=plan.longest_stop,
             gateways=plan.gateways,
+            shared=plan.shared,
         )
         for number in range(plan.gateways):
             stage.start_gateway(number)
@@ -221,7 +227,7 @@ class _Round:
 
     async def _look(self, expected: Expected, kiosks: Sequence[Kiosk]) -> Verdict:
         receipts = {key: texts for kiosk in kiosks for key, texts in kiosk.receipts.items()}
-        return judge(expected, await found.look(self.stage.url), receipts, shared=self.plan.gateways > 1)
+        return judge(expected, await found.look(self.stage.url), receipts, shared=self.plan.shared)
 
 
 def _different(spoken: Sequence[Device]) -> int:

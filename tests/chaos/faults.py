@@ -19,16 +19,19 @@ class Fault:
     which: int
 
 
-SHARED = {"add a gateway"}
-ALONE = {"SIGKILL broker"}
+SEVERAL = {"add a gateway"}
+UNSHARED = {"SIGKILL broker"}
 """Mosquitto does not save shared subscriptions: what comes before they are made again is lost there."""
 
 
-def schedule(rng: Random, *, count: int, span: float, longest_stop: float, gateways: int) -> list[Fault]:
+def schedule(
+    rng: Random, *, count: int, span: float, longest_stop: float, gateways: int, shared: bool
+) -> list[Fault]:
     """So many faults over `span` seconds; no kind twice before each was drawn once."""
     kinds: list[str] = []
+    never = (UNSHARED if shared else set()) | (SEVERAL if gateways == 1 else set())
     while len(kinds) < count:
-        bag = [kind for kind in ACTS if kind not in (ALONE if gateways > 1 else SHARED)]
+        bag = [kind for kind in ACTS if kind not in never]
         rng.shuffle(bag)
         kinds += bag
     faults = []

@@ -1,4 +1,4 @@
-"""Five rounds of random trouble with fixed seeds: everything is exactly as the oracle says.
+"""Six rounds of random trouble with fixed seeds: everything is exactly as the oracle says.
 
 `make chaos` plays more and larger ones. Need 1: timers survive `kill -9`. Need 2: one alarm under messages
 that come at the same moment. Need 3: acknowledged means stored. Need 4: a backlog loses nothing and alarms
@@ -13,7 +13,8 @@ from tests.chaos.__main__ import plan_of
 from tests.chaos.act import Theatre
 from tests.mosquitto import mosquitto_program
 
-ROUNDS = ((6, 1), (8, 1), (112, 1), (200, 2), (401, 4))
+ROUNDS = ((6, 1, ""), (8, 1, ""), (112, 1, ""), (200, 2, "share"), (401, 4, "share"), (611, 2, "standby"))
+"""Seed, gateways, and how these divide what comes."""
 
 
 @pytest.mark.timeout(900)
@@ -21,6 +22,6 @@ ROUNDS = ((6, 1), (8, 1), (112, 1), (200, 2), (401, 4))
 async def test_rounds_of_random_trouble_leave_exactly_what_the_oracle_says(reachable_tmp_path: Path) -> None:
     """Needs 1, 2, 3, 4 and 10, under the faults that each seed draws."""
     async with Theatre.opened(reachable_tmp_path) as theatre:
-        for seed, gateways in ROUNDS:
-            result = await theatre.play(plan_of(seed, gateways, "small"))
-            assert result.words == [], f"seed {seed}, {gateways} gateway(s): {result.faults}"
+        for seed, gateways, how in ROUNDS:
+            result = await theatre.play(plan_of(seed, gateways, "small", standby=how == "standby"))
+            assert result.words == [], f"seed {seed}, {gateways} gateway(s) {how}: {result.faults}"
