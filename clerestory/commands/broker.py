@@ -247,7 +247,10 @@ def accounts() -> None:
     async def act(conn: AsyncConnection, _: Site) -> list[credentials.Credential]:
         return await credentials.credentials(conn)
 
-    for each in _run(act):
+    found = _run(act)
+    if not found:
+        click.echo("no accounts; `clerestory broker issue COMMUNITY/DEVICE` makes one")
+    for each in found:
         state = f"revoked {each.revoked_at:%Y-%m-%d %H:%M}Z" if each.revoked_at else ""
         click.echo(f"{each.username}\t{each.role}\tissued {each.issued_at:%Y-%m-%d %H:%M}Z\t{state}".rstrip())
 

@@ -58,6 +58,8 @@ def verify(community: str | None, *, as_json: bool) -> None:
     else:
         for report in reports:
             click.echo(_as_line(report))
+        if not reports:
+            click.echo("There is no community yet, so no record; load one with `clerestory load FILE`.")
     if not all(report.ok for report in reports):
         raise SystemExit(1)
 

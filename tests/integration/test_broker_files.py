@@ -434,6 +434,7 @@ def command(database_url: str, *words: str) -> Answer:
 async def test_the_commands(conn: AsyncConnection, database_url: str, tmp_path: Path) -> None:
     await make_world(conn)
     out, secrets = tmp_path / "out", tmp_path / "secrets.csv"
+    assert command(database_url, "broker", "accounts").stdout.startswith("no accounts; ")
     issued = command(database_url, "broker", "issue", "--missing", "court", "--out", str(secrets))
     assert issued.stdout == f"{secrets}: 4 accounts\n", issued.stderr  # the LoRaWAN bin has none
     assert secrets.stat().st_mode & 0o777 == 0o600

@@ -34,6 +34,12 @@ def run(database_url: str, *arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+def test_an_empty_house_is_said_to_be_one(database_url: str) -> None:
+    code, said = run(database_url)
+    assert (code, "no community yet" in said) == (0, True)
+    assert run(database_url, "--json") == (0, "[]\n")
+
+
 @pytest.mark.usefixtures("world")
 def test_what_fits_and_what_does_not(database_url: str) -> None:
     assert run(database_url) == (0, "bund: 2 records, unbroken\n")
