@@ -80,7 +80,7 @@ def _parse(file: FilePath, at: Path, source: Source, mistakes: list[Mistake]) ->
         said = " ".join(str(error.problem or error.context or "not YAML").split())
         mistakes.append(Mistake(place, at, str(file), f"is not valid YAML: {said}"))
         return None
-    except YAMLError as error:
+    except (YAMLError, RecursionError) as error:
         mistakes.append(Mistake(Place(str(file), 1), at, str(file), f"is not valid YAML: {error}"))
         return None
     except TypeError:  # the library's word for a key that is itself a mapping or a list
@@ -136,7 +136,7 @@ class _Converter:
     ) -> list[object]:
         """Append the entries of a list, an entry with `each` once for every mapping of it."""
         for index, part in enumerate(value):
-            line = Place(self.file, value.lc.data[index][0] + 1)
+            line = self._line(value, index)
             for filling in self._each(part, path, line):
                 inner = (*path, len(into))
                 self.source.places[inner] = line
@@ -171,5 +171,6 @@ class _Converter:
                 self.mistakes.append(self.source.mistake(path, text, f"{{{name}}} is not in `each`: {known}"))
         return _PLACEHOLDER.sub(lambda match: str(variables.get(match[1], match[0])), text)
 
-    def _line(self, around: CommentedMap, key: object) -> Place:
-        return Place(self.file, around.lc.data[key][0] + 1)
+    def _line(self, around: CommentedMap | CommentedSeq, key: object) -> Place:
+        known = around.lc.data  # the library keeps none of what has a tag of its own
+        return Place(self.file, (known[key][0] if known else around.lc.line or 0) + 1)

@@ -244,6 +244,9 @@ def test_a_placeholder_that_each_does_not_give_is_named(tmp_path: Path) -> None:
         ("areas: []\nareas: []\n", "is not valid YAML"),
         ("areas: {}\n", "should be a list"),
         ("areas: [{[1, {}]: 1}]\n", "has a key that is itself a mapping or a list"),
+        ("[" * 5000, "is not valid YAML"),
+        ("areas: !!python/object/apply:os.system [id]\n", "should be a mapping"),
+        ("areas: !mine { code: a }\n", "should be a list"),
     ],
 )
 def test_what_is_no_community_at_all_is_refused(tmp_path: Path, text: str, said: str) -> None:
