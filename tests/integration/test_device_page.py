@@ -210,6 +210,7 @@ async def test_a_year_is_a_span(
         assert (max(v for v in series["max"] if v is not None), len(series["t"])) == (90.0, 184)
         assert series["from"] == series["t"][0]
         _, text = await desk.get("/devices/home/bin-7?signal=fill_percent&span=year")
+        assert "<noscript>" in text, "without JavaScript it does not say for ever that it is loading"
         day = clock.now() - 200 * DAY
         assert re.search(rf"highest 90 % \({day.day - 1}|{day.day} {day:%b} {day.year}\)", text)
         await roll_up(conn, clock.now())
