@@ -11,7 +11,7 @@ from dispatch import quieting
 from dispatch.alarm_policy import EmergencyKind
 from dispatch.policy import shipped_policy
 from dispatch.quieting import NewMute
-from dispatch.refusals import DispatchRefusal
+from dispatch.refusals import BadField, DispatchRefusal
 from dispatch.store import quiet
 from web import alarm_store
 from web.access import OFFICE, require
@@ -181,7 +181,9 @@ async def _act(
             async with conn.transaction():
                 await act(conn, form)
         except DispatchRefusal as refusal:
-            said = refusal.text[language_of(request)]
+            # Who left a field empty needs no "reason = ''" before what to write.
+            text = refusal.right if isinstance(refusal, BadField) and not refusal.value else refusal.text
+            said = text[language_of(request)]
             shown = await context(conn, request) | {"fault": said, "typed": dict(form)}
             return page(request, f"alarms/{where}.html", shown, status=409)
     return go(f"/alarms/{where}")

@@ -124,6 +124,7 @@ async def test_muting_an_alarm_and_lifting_it(desk: Browser, scene: Scene, conn:
     text = await page(desk, address)
     assert "桶在维修" in text
     listed = await page(desk, "/alarms/mutes")
+    assert '<a class="menu-item" href="/devices">' in listed, "the office finds its devices from every page"
     assert "1 alarm kept quiet now" in listed
     mute = await one(conn, "SELECT id FROM mute")
     assert (await desk.post(f"/alarms/mutes/{mute}/lift", tap())).status == 303
@@ -155,6 +156,9 @@ async def test_declaring_and_ending_an_emergency(desk: Browser, scene: Scene, co
     fields = {"community": "home", "kind": "storm", "reason": "台风红色预警"}
     for wrong, status in (({"kind": "party"}, 409), ({"reason": " "}, 409), ({"community": "far"}, 404)):
         assert (await desk.post("/alarms/emergencies", tap(**{**fields, **wrong}))).status == status
+    blank = await (await desk.post("/alarms/emergencies", tap(**{**fields, "reason": ""}))).text()
+    assert "say why" in blank
+    assert "reason =" not in blank
     assert (await desk.post("/alarms/emergencies", tap(**fields))).status == 303
     text = await page(desk, "/alarms/emergencies")
     assert "台风红色预警" in text
