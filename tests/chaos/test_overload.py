@@ -22,7 +22,8 @@ from tests.mosquitto import Mosquitto
 CLERESTORY = Path(sys.executable).with_name("clerestory")
 TOPIC = "clerestory/court/bin-1/up"
 MOMENTS = 400  # a message: tens of kilobytes, so that few of them are a lot
-TRIAL = 20
+WARM_UP = 20  # the first ones pay for what is made once, and say nothing of what can be sustained
+TRIAL = 220
 SECONDS = float(os.environ.get("CLERESTORY_TEST_OVERLOAD_SECONDS", "4"))
 """60 for the figure in docs/reliability.md."""
 MEMORY = 160 * 1024 * 1024
@@ -73,10 +74,12 @@ async def test_three_times_the_sustainable_rate(
     try:
         await until(lambda: "connected to broker" in log.read_text(encoding="utf-8"), "the gateway")
         async with Publisher(broker.url) as publisher:
+            await publish(publisher, 0, WARM_UP, rate=1e9)
+            await until(partial(has, conn, WARM_UP), "the first messages")
             began = time.monotonic()
-            await publish(publisher, 0, TRIAL, rate=1e9)
+            await publish(publisher, WARM_UP, TRIAL - WARM_UP, rate=1e9)
             await until(partial(has, conn, TRIAL), "the trial")
-            sustainable = TRIAL / (time.monotonic() - began)
+            sustainable = (TRIAL - WARM_UP) / (time.monotonic() - began)
             gateway = psutil.Process(process.pid)
             ordinary = most = gateway.memory_info().rss
 
