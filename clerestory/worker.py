@@ -19,6 +19,7 @@ from clerestory.steps import Loop
 from clerestory.tracing import mark, tell
 from clerestory.trials import try_next
 from config.tasks import end
+from dispatch import matching
 from dispatch.alarms import follow
 from dispatch.lookout import look_after
 from dispatch.sweep import sweep
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 async def run_worker(site: Site, stop: asyncio.Event) -> None:
     """Dispatch, run timers, deliver what waits, lead the schedule where nobody else does, until stopped."""
+    await asyncio.to_thread(matching.get_ready)
     schedule = Schedule(site)
     async with Publisher(site.mqtt_url) as publisher:
         orders = Loop("dispatch", site, lambda: _sweep(site))

@@ -89,6 +89,11 @@ def unserved_cost(need: Need, matching: Matching) -> float:
     return weights.unserved[need.severity] + weights.overdue_hour * max(need.late_hours, 0.0)
 
 
+def get_ready() -> None:
+    """Load what matching computes with: half a second that the first alarm would have to wait for."""
+    import scipy.optimize  # noqa: F401, PLC0415
+
+
 def match(
     needs: Sequence[Need], technicians: Sequence[Technician], now: datetime, matching: Matching
 ) -> dict[int, int | None]:
