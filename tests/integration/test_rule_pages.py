@@ -160,6 +160,7 @@ async def test_a_trial_can_be_cancelled_and_a_new_one_ends_the_old(
     assert await try_next(site, asyncio.Event()) is None
     _, text = await admin.get(second)
     assert "已取消" in text
+    assert "没有完成" in text  # and says so where it may be switched on all the same
 
 
 async def test_a_trial_whose_worker_died_is_taken_up_by_another(
