@@ -264,9 +264,8 @@ async def test_a_word_and_the_closing_never_cross(desk: Desk, pool: AsyncConnect
     async with desk.conn.transaction():
         await tickets.close(desk.conn, ticket.id, desk.tap("dispatcher"), "已修好", now)
         waiting = asyncio.create_task(word())
-        blocked = """
-            SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-        """
+        # Not pg_stat_activity: within a transaction it stays as it was first read.
+        blocked = "SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
         while await (await desk.conn.execute(blocked)).fetchone() is None:
             pass
     with pytest.raises(AlreadyClosed):
