@@ -34,8 +34,3 @@ class Filling(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if prior is None:
             return math.exp(self.log_rates / self.weight) if self.weight else None
         return math.exp((self.log_rates + PRIOR_CYCLES * prior) / (self.weight + PRIOR_CYCLES))
-
-    def hours_until(self, percent: float, now: float, elsewhere: "Filling | None" = None) -> float | None:
-        """Hours until it has risen from `now` to `percent`; 0 where it has; None while nothing is known."""
-        rate = self.rate(elsewhere)
-        return None if rate is None else max(0.0, percent - now) / rate

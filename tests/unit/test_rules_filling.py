@@ -50,7 +50,6 @@ def test_a_bin_without_a_past_fills_as_others_do_and_without_others_nothing_is_k
     assert Filling().rate(learnt([(80, 40)])) == pytest.approx(2.0)
     assert Filling().rate() is None
     assert Filling().rate(Filling()) is None
-    assert Filling().hours_until(80, 10) is None
 
 
 def test_one_strange_cycle_moves_the_expectation_little() -> None:
@@ -66,9 +65,3 @@ def test_a_cycle_without_a_rise_or_a_length_teaches_nothing(past: list[tuple[flo
     assert filling.learn(0, 10) is filling
     assert filling.learn(-3, 10) is filling
     assert filling.learn(10, 0) is filling
-
-
-def test_hours_until_count_from_the_level_now() -> None:
-    filling = learnt([(80, 40)])
-    assert filling.hours_until(80, 60) == pytest.approx(10.0)
-    assert filling.hours_until(80, 85) == 0.0
