@@ -18,7 +18,7 @@ from benchmarks.arena import Load, Measured, measure
 from benchmarks.gateways import ours
 from benchmarks.machine import machine
 from benchmarks.report import Benchmark, Figures, Option, microseconds, verdict
-from gateway.signals import Device, Heard, Reading
+from gateway.signals import Device, Heard, Measurement
 from rules.book import RuleBook, load_rulebook, shipped_rules
 from rules.engine import next_due
 from rules.facts import facts_of, rules_for
@@ -149,13 +149,14 @@ def _step(
     for number, level in enumerate(levels):
         ts = start + number * every
         names = {"fill_percent": level, "battery_percent": 87.0, "temperature_c": 20.0}
-        heard.append(Heard(device, ts, tuple(Reading(name, ts, value) for name, value in names.items())))
+        heard.append(Heard(device, ts, (Measurement(ts, names),)))
     kept = b"{}"
     began = process_time()
     for number, each in enumerate(heard):
         if number == warm:
             began = process_time()
-        rules, facts = rules_for(device, book), facts_of(device, book)
+        rules = rules_for(device, book)
+        facts = facts_of(device, rules)
         before = load_state(kept)
         after = step_device(device, rules, before, inputs(each, rules), facts, [])
         next_due(rules, after, facts)

@@ -25,6 +25,7 @@ class Batch:
     asks: list[KioskAsk] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     told: list[Traced] = field(default_factory=list)
+    only_adds: bool = True  # to what its devices said and remember: whatever else is there stays as it is
 
     def add(self, said: Said, delivery: Delivery) -> None:
         if isinstance(said, Heard):
@@ -46,8 +47,8 @@ class Batch:
         if not self.heard:
             return None
         first = self.heard[0]
-        if first.readings:
-            return first.readings[0].ts
+        if first.measured:
+            return first.measured[0].ts
         return first.events[0].ts if first.events else None
 
     def refuse(self, delivery: Delivery, why: Refusal) -> None:

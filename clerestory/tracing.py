@@ -61,7 +61,7 @@ def cause(moment: datetime, of_device: Sequence[tuple[Heard, Delivery]]) -> Deli
 
 
 def _speaks_of(said: Heard, moment: datetime) -> bool:
-    return any(each.ts == moment for each in said.readings) or any(each.ts == moment for each in said.events)
+    return any(each.ts == moment for each in said.measured) or any(each.ts == moment for each in said.events)
 
 
 async def mark(

@@ -7,8 +7,7 @@ from typing import Literal, Self
 
 from config.text import Text
 from config.vocabulary import Signal
-from gateway.signals import Reading
-from rules.conditions import Value
+from rules.conditions import Condition, Value
 from rules.measures import Measure, Window, windows_of
 from rules.rule import MODE, Happens, Holds, Offline, Rule, Silent
 
@@ -87,6 +86,7 @@ class RuleSet:
     by_code: Mapping[str, tuple[int, ...]]
     silent: tuple[int, ...]
     offline: tuple[int, ...]
+    presence: frozenset[int]  # the rules about the device being there at all
     measures: Mapping[str, Measure]  # by slot
     windows: Mapping[str, tuple[Window, ...]]  # by signal
     window_keys: frozenset[str]
@@ -97,6 +97,9 @@ class RuleSet:
     numbers: frozenset[str]  # the signals whose stored value is what they mean
     plainly_silent: tuple[int | None, ...] | None  # `after` of each, where that alone decides
     _reading: dict[tuple[str, ...], AbstractSet[int]] = field(default_factory=dict, compare=False, repr=False)
+    _beginning: dict[tuple[str, ...], tuple[Condition, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
     def of(
@@ -122,6 +125,8 @@ class RuleSet:
             ):
                 for name in names:
                     index.setdefault(name, []).append(position)
+        silent = tuple(n for n, rule in enumerate(listed) if rule.listens_to(Silent))
+        offline = tuple(n for n, rule in enumerate(listed) if rule.listens_to(Offline))
         measures = [measure for rule in listed for measure in rule.measures]
         windows = windows_of(measures)
         if any(rule.held_by.inspection for rule in listed):
@@ -135,8 +140,9 @@ class RuleSet:
             index={rule.code: position for position, rule in enumerate(listed)},
             by_signal=_fixed(by_signal),
             by_code=_fixed(by_code),
-            silent=tuple(n for n, rule in enumerate(listed) if rule.listens_to(Silent)),
-            offline=tuple(n for n, rule in enumerate(listed) if rule.listens_to(Offline)),
+            silent=silent,
+            offline=offline,
+            presence=frozenset((*silent, *offline)),
             measures={each.slot: each for each in measures},
             windows={name: tuple(each for each in windows if each.signal == name) for name in by_window},
             window_keys=frozenset(each.key for each in windows),
@@ -161,6 +167,15 @@ class RuleSet:
             known = self._reading[names] = dict.fromkeys(sorted(found)).keys()
         return known
 
+    def beginning(self, names: tuple[str, ...]) -> tuple[Condition, ...]:
+        """By which conditions the rules that read any of these signals begin to remember something."""
+        known = self._beginning.get(names)
+        if known is None:
+            plans = [self.plans[position] for position in self.reading(names)]
+            known = tuple(trigger.when for plan in plans for _, trigger in plan.holds)
+            self._beginning[names] = known
+        return known
+
     def joined(self, other: "RuleSet") -> "RuleSet":
         """Both sets' rules as one."""
         return RuleSet.of(
@@ -176,14 +191,20 @@ class RuleSet:
             return self.defaults
         return {name: rule.of(attributes) for name, rule in self.attributes.items()}
 
-    def value(self, reading: Reading) -> Value:
+    def meant(self, values: Mapping[str, float]) -> Mapping[str, Value]:
+        """Stored numbers as what their signals mean: numbers, booleans, words."""
+        if values.keys() <= self.numbers:
+            return values
+        return {name: self.value(name, value) for name, value in values.items()}
+
+    def value(self, name: str, value: float) -> Value:
         """A stored number as what the signal means: a number, a boolean or one of its words."""
-        signal = self.signals.get(reading.signal)
+        signal = self.signals.get(name)
         if signal is None or signal.type == "number":
-            return float(reading.value)
+            return float(value)
         if signal.type == "boolean":
-            return reading.value != 0.0
-        return signal.values[int(reading.value)]
+            return value != 0.0
+        return signal.values[int(value)]
 
 
 def _fixed(index: Mapping[str, Iterable[int]]) -> dict[str, tuple[int, ...]]:

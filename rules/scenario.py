@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from config.profiles import load_profiles
 from config.vocabulary import Signal
-from gateway.signals import Device, Event, Heard, Reading
+from gateway.signals import Device, Event, Heard, Measurement
 from rules.book import RuleBook
 from rules.conditions import Value
 from rules.effects import Cleared, Effect, Flapped, Paged, Raised, Stepped
@@ -145,11 +145,10 @@ def _messages(entry: Entry, device: Device, rules: RuleSet, start: datetime) -> 
     for moment in entry.moments():
         ts = start + moment
         received = ts if entry.heard is None else start + entry.heard
-        readings = tuple(
-            Reading(name, ts, _number(rules.signals[name], value)) for name, value in entry.readings.items()
-        )
+        values = {name: _number(rules.signals[name], value) for name, value in entry.readings.items()}
+        measured = (Measurement(ts, values),) if values else ()
         events = tuple(Event(each.code, ts, each.detail) for each in entry.events)
-        yield Heard(device, received, readings, events, entry.online)
+        yield Heard(device, received, measured, events, entry.online)
 
 
 def _number(signal: Signal, value: Value) -> float:

@@ -13,7 +13,7 @@ import msgspec
 from config.profiles import FieldMap, Profile, TimeField
 from gateway.known import Ear, Known, signal_value
 from gateway.refusals import Refused, shown
-from gateway.signals import Event, Heard, Reading
+from gateway.signals import Event, Heard, Measurement
 
 MISSING: Final = object()
 MOST_CODES: Final = 100
@@ -54,7 +54,7 @@ def _inside(node: object, steps: list[str]) -> object:
 def hear(fields: Mapping[str, object], known: Known, ear: Ear, ts: datetime, received_at: datetime) -> Heard:
     """Turn a vendor's fields into readings and events at one moment, or refuse them."""
     profile = known.profile
-    readings: list[Reading] = []
+    values: dict[str, float] = {}
     events: list[Event] = []
     seen = False
     for name, mapped in profile.fields.items():
@@ -63,7 +63,7 @@ def hear(fields: Mapping[str, object], known: Known, ear: Ear, ts: datetime, rec
             seen = True
             converted = convert(name, value, mapped, ear)
             if converted is not None:
-                readings.append(Reading(mapped.signal, ts, converted))
+                values.setdefault(mapped.signal, converted)
     for name, happening in profile.field_events.items():
         value = find(fields, name)
         if value is not MISSING:
@@ -74,11 +74,12 @@ def hear(fields: Mapping[str, object], known: Known, ear: Ear, ts: datetime, rec
         value = find(fields, name)
         if value is not MISSING:
             seen = True
-            _take_codes(name, value, known, ear, ts, readings, events)
-    _add_fill(fields, known, ear, ts, readings)
+            _take_codes(name, value, known, ear, ts, values, events)
+    _add_fill(fields, known, ear, values)
     if not seen and not _is_sign_of_life(fields, profile):
         _refuse_unknown(fields, profile)
-    return Heard(known.device, received_at, tuple(readings), tuple(events))
+    measured = (Measurement(ts, values),) if values else ()
+    return Heard(known.device, received_at, measured, tuple(events))
 
 
 def moment(fields: Mapping[str, object], time: TimeField) -> datetime | None:
@@ -155,7 +156,7 @@ def _take_codes(
     known: Known,
     ear: Ear,
     ts: datetime,
-    readings: list[Reading],
+    values: dict[str, float],
     events: list[Event],
 ) -> None:
     profile = known.profile
@@ -173,21 +174,19 @@ def _take_codes(
         if all(event.code != profile.codes[code] for event in events):
             events.append(Event(profile.codes[code], ts, f"code {written}"))
         mode = profile.modes.get(code)
-        if mode is not None and all(reading.signal != "service_mode" for reading in readings):
-            readings.append(Reading("service_mode", ts, signal_value(ear.signals["service_mode"], mode)))
+        if mode is not None and "service_mode" not in values:
+            values["service_mode"] = signal_value(ear.signals["service_mode"], mode)
 
 
-def _add_fill(
-    fields: Mapping[str, object], known: Known, ear: Ear, ts: datetime, readings: list[Reading]
-) -> None:
+def _add_fill(fields: Mapping[str, object], known: Known, ear: Ear, values: dict[str, float]) -> None:
     fill = known.profile.fill
-    if fill is None or known.fill is None or any(each.signal == "fill_percent" for each in readings):
+    if fill is None or known.fill is None or "fill_percent" in values:
         return
     value = find(fields, fill.field)
     if value is not MISSING:
         distance = convert(fill.field, value, known.profile.fields[fill.field], ear)
         if distance is not None:
-            readings.append(Reading("fill_percent", ts, known.fill.percent(distance)))
+            values["fill_percent"] = known.fill.percent(distance)
 
 
 def _is_sign_of_life(fields: Mapping[str, object], profile: Profile) -> bool:

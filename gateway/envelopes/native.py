@@ -1,14 +1,14 @@
 """Our own message: `{"v": 1, "ts": …, "readings": {…}, "events": […]}`, or an array of them, oldest first."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import msgspec
 
 from gateway.envelopes.explain import UNREADABLE, explain
 from gateway.known import Ear, Known, Window, signal_value
 from gateway.refusals import Refused, shown
-from gateway.signals import Event, Heard, Reading
+from gateway.signals import Event, Heard, Measurement
 
 ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
 LONGEST_DETAIL = 2000
@@ -40,44 +40,48 @@ def hear(payload: bytes, known: Known, received_at: datetime, window: Window) ->
         said = _DECODER.decode(payload)
     except UNREADABLE as error:
         raise explain(payload, error) from None
-    readings: list[Reading] = []
+    measured: list[Measurement] = []
     events: list[Event] = []
     if isinstance(said, Message):
-        _take(said, known, ear, window.admit(said.ts, received_at), readings, events)
+        _take(said, known, ear, window.admit(said.ts, received_at), measured, events)
     elif said:
         for message in said:
-            _take(message, known, ear, window.admit(message.ts, received_at), readings, events)
-        readings.sort(key=lambda reading: reading.ts)
+            _take(message, known, ear, window.admit(message.ts, received_at), measured, events)
+        measured.sort(key=lambda each: each.ts)
         events.sort(key=lambda event: event.ts)
     else:
         raise Refused("missing_field", "the array is empty; right would be at least one message in it")
-    return Heard(known.device, received_at, tuple(readings), tuple(events))
+    return Heard(known.device, received_at, tuple(measured), tuple(events))
 
 
 def _take(
-    message: Message, known: Known, ear: Ear, ts: datetime, readings: list[Reading], events: list[Event]
+    message: Message, known: Known, ear: Ear, ts: datetime, measured: list[Measurement], events: list[Event]
 ) -> None:
-    said = message.readings
+    values = _values(message.readings, ear)
+    if known.fill is not None and "distance_mm" in values and "fill_percent" not in values:
+        values["fill_percent"] = known.fill.percent(values["distance_mm"])
+    for event in message.events:
+        _take_event(event, known, ear, ts, values, events)
+    if values:
+        measured.append(Measurement(ts, values))
+
+
+def _values(said: dict[str, bool | float | str], ear: Ear) -> dict[str, float]:
+    """What was said as numbers: mostly it is just that, and numbers that can be."""
     ranges = ear.ranges
     for name, value in said.items():
         span = ranges.get(name)
-        if span is not None and type(value) is float and span[0] <= value <= span[1]:
-            readings.append(Reading(name, ts, value))
-        else:
-            readings.append(_odd_reading(name, value, ear, ts))
-    if known.fill is not None and "distance_mm" in said and "fill_percent" not in said:
-        distance = signal_value(ear.signals["distance_mm"], said["distance_mm"])
-        readings.append(Reading("fill_percent", ts, known.fill.percent(distance)))
-    for event in message.events:
-        _take_event(event, known, ear, ts, said, readings, events)
+        if span is None or type(value) is not float or not span[0] <= value <= span[1]:
+            return {name: _value(name, value, ear) for name, value in said.items()}
+    return cast("dict[str, float]", said)
 
 
-def _odd_reading(name: str, value: bool | float | str, ear: Ear, ts: datetime) -> Reading:  # noqa: FBT001
+def _value(name: str, value: bool | float | str, ear: Ear) -> float:  # noqa: FBT001
     signal = ear.signals.get(name)
     if signal is None:
         names = ", ".join(ear.signals) or "none"
         raise Refused("unknown_signal", f"readings.{shown(name)}; this asset class has: {names}")
-    return Reading(name, ts, signal_value(signal, value))
+    return signal_value(signal, value)
 
 
 def _take_event(
@@ -85,8 +89,7 @@ def _take_event(
     known: Known,
     ear: Ear,
     ts: datetime,
-    said: dict[str, bool | float | str],
-    readings: list[Reading],
+    values: dict[str, float],
     events: list[Event],
 ) -> None:
     codes = known.profile.codes
@@ -100,5 +103,5 @@ def _take_event(
     vendor_code = f"code {event.code}" if code != event.code else ""
     events.append(Event(code, ts, event.detail or vendor_code))
     mode = known.profile.modes.get(event.code)
-    if mode is not None and "service_mode" not in said:
-        readings.append(Reading("service_mode", ts, signal_value(ear.signals["service_mode"], mode)))
+    if mode is not None and "service_mode" not in values:
+        values["service_mode"] = signal_value(ear.signals["service_mode"], mode)

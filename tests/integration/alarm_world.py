@@ -125,7 +125,7 @@ class Place:
         """Several devices say something in one batch."""
         at = moment(minute)
         heard = [
-            Heard(
+            Heard.of(
                 self.devices[code],
                 at,
                 tuple(

@@ -62,7 +62,7 @@ def device(world: World) -> Device:
 
 def shakes(world: World, decibel: float, minute: float) -> Heard:
     at = MORNING + minute * MINUTE
-    return Heard(device(world), at, (Reading("door_vibration_db", at, decibel),))
+    return Heard.of(device(world), at, (Reading("door_vibration_db", at, decibel),))
 
 
 def happens(world: World, code: str, minute: float) -> Heard:

@@ -202,7 +202,7 @@ async def test_a_timer_runs_out_and_opens_an_order(site: Site, conn: AsyncConnec
     )
     (device_id,) = await cursor.fetchone() or (0,)
     device = Device(world.community, device_id, "bund", "n1", "bin-native", world.bin, "bin")
-    full = Heard(device, MORNING, (Reading("fill_percent", MORNING, 97.0),))
+    full = Heard.of(device, MORNING, (Reading("fill_percent", MORNING, 97.0),))
     async with conn.transaction():
         assert await hear(conn, [full], load_rulebook()) == []
 

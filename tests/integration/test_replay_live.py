@@ -35,7 +35,7 @@ def a_life(chance: random.Random, device: Device) -> Iterator[Heard]:
         some = chance.sample(sorted(signals), k=min(4, len(signals)))
         readings = tuple(Reading(name, ts, a_value(chance, signals[name])) for name in some)
         happened = tuple(Event(code, ts, "x") for code in chance.sample(events, k=chance.choice((0, 0, 1))))
-        yield Heard(device, ts, readings, happened)
+        yield Heard.of(device, ts, readings, happened)
 
 
 def a_value(chance: random.Random, signal: Signal) -> float:

@@ -56,7 +56,7 @@ async def install(
 def fill(device: Device, percent: float, minute: float, heard: float | None = None) -> Heard:
     ts = NOON + timedelta(minutes=minute)
     received = ts if heard is None else NOON + timedelta(minutes=heard)
-    return Heard(device, received, (Reading("fill_percent", ts, percent),))
+    return Heard.of(device, received, (Reading("fill_percent", ts, percent),))
 
 
 def minutes(count: float) -> datetime:
@@ -270,7 +270,7 @@ async def test_many_devices_and_rules_in_one_batch(conn: AsyncConnection, book: 
     heard = [fill(device, 40 + 30 * n, 0) for n, device in enumerate(bins)]
     heard += [Heard(lift, NOON, events=(Event("passenger_entrapment", NOON, "floor 3"),))]
     heard += [fill(device, 40 + 30 * n, 20) for n, device in enumerate(bins)]
-    heard += [Heard(lift, minutes(20), (Reading("passenger_present", minutes(20), 0.0),))]
+    heard += [Heard.of(lift, minutes(20), (Reading("passenger_present", minutes(20), 0.0),))]
     changes = await hear(conn, heard, book)
     assert sorted(shown(changes)) == [
         ("cleared", "entrapment", 20, True),

@@ -38,7 +38,7 @@ def book(folder: Path) -> RuleBook:
 
 def says(device: Device, percent: float, minute: int, heard: int) -> Heard:
     reading = Reading("fill_percent", NOON + timedelta(minutes=minute), percent)
-    return Heard(device, NOON + timedelta(minutes=heard), (reading,))
+    return Heard.of(device, NOON + timedelta(minutes=heard), (reading,))
 
 
 async def state(conn: AsyncConnection, device: Device) -> dict[str, Any]:
