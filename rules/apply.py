@@ -77,10 +77,14 @@ async def step_all(locking: Locking, book: RuleBook, *, shared: bool = False) ->
     findings: list[Finding] = []
     unsettled: list[tuple[StateRow, Stepped]] = []
     for count, row in enumerate(await _locked(locking), 1):
-        said = locking.heard[row.key]
+        key = row.key
+        said = locking.heard[key]
         device = said[-1].device
-        rules, facts = rules_for(device, book), facts_of(device, book)
-        given = [each for message in said for each in inputs(message, rules)]
+        rules = rules_for(device, book)
+        facts = facts_of(device, rules)
+        given = inputs(said[0], rules)
+        for message in said[1:]:
+            given += inputs(message, rules)
         before = load_state(row.state)
         if shared:
             fresh = renewed(before, rules)
@@ -88,7 +92,7 @@ async def step_all(locking: Locking, book: RuleBook, *, shared: bool = False) ->
             continue
         after = marked(step_device(device, rules, renewed(before, rules), given, facts, findings), rules)
         if after is not before:
-            saves.append(_save(row.key, after, _never_later(row.next_due, rules, after, facts)))
+            saves.append(_save(key, after, _never_later(row.next_due, rules, after, facts)))
         if not count % DEVICES_A_TURN:
             await asyncio.sleep(0)
     return Found(saves, findings, unsettled)
@@ -117,7 +121,8 @@ async def wake(conn: AsyncConnection, now: datetime, book: RuleBook, limit: int 
     findings: list[Finding] = []
     for row in await store.lock_due(conn, now, limit):
         device = row.device
-        rules, facts = rules_for(device, book), facts_of(device, book)
+        rules = rules_for(device, book)
+        facts = facts_of(device, rules)
         state = renewed(load_state(row.state), rules)
         if row.retired:
             due = None  # nobody expects anything of it; it is looked at again if it speaks
@@ -157,13 +162,10 @@ def _save(key: Key, state: DeviceState, due: int | None) -> Save:
     return Save(key, encode_state(state), state.heard, state.online, due)
 
 
-def _never_later(known: datetime | None, rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
+def _never_later(known: int | None, rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
     """The time to wake: the stored one stays while it is early enough, so most updates touch no index."""
     due = engine_next_due(rules, state, facts)
-    if known is None:
-        return due
-    at = to_moment(known)
-    return at if due is None else min(at, due)
+    return due if known is None or (due is not None and due < known) else known
 
 
 async def _settle(conn: AsyncConnection, findings: Sequence[Finding]) -> list[AlarmChange]:

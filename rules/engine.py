@@ -24,7 +24,7 @@ from rules.rule import Offline, Rule, Silent
 from rules.ruleset import RulePlan, RuleSet
 from rules.state import DeviceState, Memory, Since
 from rules.steady import goes_on, waits
-from rules.view import View, view_of
+from rules.view import View, values_of, view_of
 from rules.windows import Pasts, followed
 
 
@@ -83,6 +83,8 @@ def step(rules: RuleSet, state: DeviceState, given: Input, facts: Facts) -> Step
 
 def next_due(rules: RuleSet, state: DeviceState, facts: Facts) -> int | None:
     """When our clock should next be shown to this device's rules, or None."""
+    if not state.rules and rules.plainly_silent is not None:
+        return _plainly_silent(rules.plainly_silent, state, facts)  # quickly: nearly always it is this
     waiting = [
         (plan, memory)
         for code, memory in state.rules.items()
@@ -111,22 +113,29 @@ def _plainly_silent(afters: Iterable[int | None], state: DeviceState, facts: Fac
     """The same where no rule waits for anything and none asks what else is so: nearly always."""
     if state.heard is None:
         return None
-    spans = [after or facts.stale_after for after in afters]
-    return min((state.heard + after for after in spans if after is not None), default=None)
+    soonest: int | None = None
+    for each in afters:
+        after = each or facts.stale_after
+        if after is not None and (soonest is None or after < soonest):
+            soonest = after
+    return None if soonest is None else state.heard + soonest
 
 
 def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepped:
     at, known, past = said.at, state.signals, state.events
-    values = {
-        name: value
-        for name, value in said.values.items()
-        if name in rules.by_signal and (name not in known or known[name][0] < at)
-    }
-    events = {
-        code: detail
-        for code, detail in said.events.items()
-        if code in rules.by_code and (code not in past or past[code] < at)
-    }
+    values, events = said.values, said.events
+    if at <= state.latest or not rules.by_signal.keys() >= values.keys():
+        values = {
+            name: value
+            for name, value in values.items()
+            if name in rules.by_signal and (name not in known or known[name][0] < at)
+        }
+    if events:
+        events = {
+            code: detail
+            for code, detail in events.items()
+            if code in rules.by_code and (code not in past or past[code] < at)
+        }
     windows = state.windows
     late: list[str] = []
     if rules.windows or windows:
@@ -135,20 +144,31 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
             late = [name for name in rules.windows if name in said.values and name not in values]
     if not values and not events and at <= state.latest and windows is state.windows:
         return state, []
-    signals = {**known, **{name: (at, value) for name, value in values.items()}} if values else known
     back = state.online is False and at > state.online_at
-    after = msgspec.structs.replace(
-        state,
-        signals=signals,
+    after = DeviceState(
+        v=max(state.v, rules.version),
+        signals=known | {name: (at, value) for name, value in values.items()} if values else known,
         events={**past, **dict.fromkeys(events, at)} if events else past,
+        rules=state.rules,
         latest=max(state.latest, at),
         heard=said.received if state.heard is None else max(state.heard, said.received),
         online=True if back else state.online,
         online_at=at if back else state.online_at,
         windows=windows,
-        v=max(state.v, rules.version),
+        marks=state.marks,
     )
+    if not (state.rules or events or late) and not _begins(rules, after, tuple(values), facts):
+        return after, []
     return _with_rules(rules, after, _Steps(rules, after, facts).said(said, values, events, late, back=back))
+
+
+def _begins(rules: RuleSet, state: DeviceState, news: tuple[str, ...], facts: Facts) -> bool:
+    """Whether any rule begins to remember something by the news of these signals, where none does yet."""
+    values, asset = values_of(rules, state), facts.asset
+    for when in rules.beginning(news):  # noqa: SIM110 - a third of the time any() takes
+        if when.evaluate(values, asset) is True:
+            return True
+    return False
 
 
 def _followed(rules: RuleSet, known: Pasts, said: Said) -> Pasts:
@@ -217,8 +237,6 @@ class _Steps:
         # What a rule remembers that is no longer in the book is forgotten here.
         self._memories = {code: memory for code, memory in state.rules.items() if code in rules.index}
         self._effects: list[Effect] = []
-        # Rules about the device being there at all.
-        self._presence = frozenset((*rules.silent, *rules.offline))
 
     def _case(self, position: int) -> Case:
         plan = self._rules.plans[position]
@@ -252,7 +270,7 @@ class _Steps:
             if position not in happened and self._stays(position, plan):
                 continue
             case = self._case(position)
-            if position in self._presence:
+            if position in rules.presence:
                 if self._state.online is not False:
                     case.heard_again(said.at if back else received, received)
                 if case.is_ending:
@@ -273,7 +291,7 @@ class _Steps:
         memory = self._memories.get(plan.rule.code)
         if memory is None:
             return not self._begins(plan)
-        return position not in self._presence and goes_on(plan, memory, self._view, self._state.latest)
+        return position not in self._rules.presence and goes_on(plan, memory, self._view, self._state.latest)
 
     def _begins(self, plan: RulePlan) -> bool:
         """Whether a rule that remembers nothing does so from now on."""
@@ -285,7 +303,7 @@ class _Steps:
 
     def status(self, status: Status) -> Outcome:
         at = status.received
-        for position in sorted(self._presence if status.online else self._rules.offline):
+        for position in sorted(self._rules.presence if status.online else self._rules.offline):
             case = self._case(position)
             if status.online:
                 case.heard_again(at, at)

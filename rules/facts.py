@@ -16,10 +16,9 @@ def rules_for(device: Device, book: RuleBook) -> RuleSet:
     return book.for_class(device.asset_class if device.asset_id is not None else None)
 
 
-def facts_of(device: Device, book: RuleBook) -> Facts:
+def facts_of(device: Device, rules: RuleSet) -> Facts:
     """What the rules of a device read beside its signals."""
-    asset = rules_for(device, book).asset(device.attributes)
-    return Facts(asset, _stale_after(device.profile), device.timezone)
+    return Facts(rules.asset(device.attributes), _stale_after(device.profile), device.timezone)
 
 
 @cache

@@ -15,12 +15,12 @@ from storage import columns
 
 
 class StateRow(NamedTuple):
-    """A device's memory, locked."""
+    """A device's memory, locked. `next_due` in microseconds since 1970."""
 
     community_id: int
     device_id: int
     state: bytes
-    next_due: datetime | None
+    next_due: int | None
 
     @property
     def key(self) -> Key:
@@ -79,6 +79,7 @@ async def lock_states(conn: AsyncConnection, keys: Sequence[Key]) -> AsyncCursor
     Gives them when asked for: in a pipeline nothing has been waited for yet.
     """
     cursor = conn.cursor(row_factory=args_row(StateRow), binary=True)
+    cursor.adapters.register_loader("timestamptz", columns.MomentLoader)
     # As bytea: the driver then gives the bytes as they are, and nothing is decoded twice.
     return await cursor.execute(
         """

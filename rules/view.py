@@ -37,11 +37,17 @@ class View(msgspec.Struct, frozen=True, gc=False):
 
 def view_of(rules: RuleSet, state: DeviceState, asset: Mapping[str, Value], zone: str) -> View:
     """The view of a device; `asset` are its attributes, `zone` its community's time zone."""
-    values = {name: value for name, (_, value) in state.signals.items()}
-    if rules.measures:
-        values = Measured(values)
-        values.rules, values.state = rules, state
-    return View(state.signals, values, asset, zone)
+    return View(state.signals, values_of(rules, state), asset, zone)
+
+
+def values_of(rules: RuleSet, state: DeviceState) -> Mapping[str, Value]:
+    """What conditions read of signals: latest values, and what the rules work out of their past."""
+    latest = state.signals.items()
+    if not rules.measures:
+        return {name: value for name, (_, value) in latest}
+    values = Measured([(name, value) for name, (_, value) in latest])
+    values.rules, values.state = rules, state
+    return values
 
 
 class Measured(dict[str, Value]):

@@ -15,8 +15,8 @@ from struct import Struct
 from typing import ClassVar
 
 from psycopg import adapters
-from psycopg.abc import AdaptContext
-from psycopg.adapt import Dumper
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Dumper, Loader
 from psycopg.pq import Format
 
 _HEADER = Struct(">iiIii")
@@ -127,6 +127,15 @@ def texts(values: Sequence[bytes]) -> Texts:
 def microseconds(at: datetime) -> int:
     """Microseconds since 1970 of a zoned datetime, exactly."""
     return (at - _EPOCH) // _MICROSECOND + _SINCE_1970
+
+
+class MomentLoader(Loader):
+    """Reads `timestamptz` as microseconds since 1970: for a cursor whose moments only machines look at."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> int:
+        return int.from_bytes(data, "big", signed=True) + _SINCE_1970
 
 
 def _head(kind: type[Column], count: int, *, nulls: bool = False) -> bytes:

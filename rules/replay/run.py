@@ -120,13 +120,12 @@ class _Run:
     def _begin(self, subject: Subject) -> list[DeviceReplay]:
         """Today's rules, and of the changed book what is not the same: that gives the same again."""
         device, sets = subject.device, [rules_for(subject.device, book) for book in self._books]
+        facts = [facts_of(device, rules) for rules in sets]
         if len(sets) > 1:
             if subject.asset_class not in self._changed:
                 self._changed[subject.asset_class] = changed_rules(sets[0], sets[1])
             sets[1] = self._changed[subject.asset_class]
-        return [
-            DeviceReplay(rules, facts_of(device, book)) for rules, book in zip(sets, self._books, strict=True)
-        ]
+        return [DeviceReplay(rules, known) for rules, known in zip(sets, facts, strict=True)]
 
     async def run(self, conn: AsyncConnection, tell: Callable[[float], None]) -> None:
         part = self._part
