@@ -7,10 +7,12 @@ months it needs.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 
 from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
-from psycopg.errors import CheckViolation, LockNotAvailable
+from psycopg.errors import CheckViolation, LockNotAvailable, UniqueViolation
+from psycopg.pq import TransactionStatus
 
 from storage import columns, levels, rollup_store, rollups, store
 from storage.levels import HOUR, Grid
@@ -33,6 +35,8 @@ __all__ = [
     "write_readings",
 ]
 
+REPEATS_SECONDS = 60.0
+
 
 @dataclass(slots=True)
 class _Known:
@@ -40,6 +44,7 @@ class _Known:
 
     hypertable: bool
     months: set[Month] = field(default_factory=set)
+    repeats_until: float = 0.0  # by the monotonic clock: readings have come twice lately, and may again
 
 
 _databases: dict[tuple[str, int, str], _Known] = {}
@@ -141,18 +146,42 @@ async def write_readings(
         columns.moments(at),
         columns.doubles(values),
     )
+    known = await _known(conn)
     try:
-        async with conn.pipeline():  # one after the other, but in one trip
-            inserting = await store.insert_readings(conn, rows)
-            asking = await rollup_store.ask_announced(conn)
+        written, late_before = await _insert(conn, rows, known)
     except CheckViolation:
         # "no partition found": another process dropped a month we knew. The caller's retry makes it anew.
-        (await _known(conn)).months.clear()
+        known.months.clear()
         raise
-    if inserting.rowcount:
-        late_before = await rollup_store.told_announced(asking)
+    if written:
         await rollups.mark_late(conn, communities, devices, signals, at, late_before)
-    return inserting.rowcount
+    return written
+
+
+async def _insert(conn: AsyncConnection, rows: ReadingColumns, known: _Known) -> tuple[int, datetime]:
+    """Give how many were new, and the moment before which one is late.
+
+    Where nothing came twice lately, all are taken to be new; where that is wrong, it costs one attempt.
+    """
+    if conn.info.transaction_status == TransactionStatus.INTRANS and monotonic() > known.repeats_until:
+        try:
+            async with conn.pipeline():
+                await store.set_savepoint(conn)
+                return await _insert_and_ask(conn, rows, all_new=True)
+        except UniqueViolation:
+            known.repeats_until = monotonic() + REPEATS_SECONDS
+            await store.go_back_to_savepoint(conn)
+    async with conn.pipeline():
+        return await _insert_and_ask(conn, rows, all_new=False)
+
+
+async def _insert_and_ask(
+    conn: AsyncConnection, rows: ReadingColumns, *, all_new: bool
+) -> tuple[int, datetime]:
+    inserting = await store.insert_readings(conn, rows, all_new=all_new)
+    asking = await rollup_store.ask_announced(conn)
+    late_before = await rollup_store.told_announced(asking)
+    return inserting.rowcount, late_before
 
 
 def _microseconds(moments: Sequence[datetime]) -> list[int]:

@@ -220,3 +220,45 @@ async def test_the_latest_of_each_signal(conn: psycopg.AsyncConnection) -> None:
         "fill_percent": Sample("fill_percent", NOVEMBER, 91.5),
     }
     assert await latest(conn, 1, 8) == {}
+
+
+async def test_what_comes_twice_in_a_transaction_undoes_nothing_of_it(conn: psycopg.AsyncConnection) -> None:
+    for _ in range(2):  # at first all are taken to be new; after a repeat nothing is, for a while
+        async with conn.transaction():
+            await conn.execute("INSERT INTO signal (name) VALUES ('before') ON CONFLICT DO NOTHING")
+            assert await write(conn, NOVEMBER, value=1.0) in {0, 1}
+            assert await write(conn, NOVEMBER, NOVEMBER + timedelta(seconds=1), value=2.0) in {0, 1}
+            await conn.execute("INSERT INTO signal (name) VALUES ('after') ON CONFLICT DO NOTHING")
+    rows = await (await conn.execute("SELECT value FROM reading ORDER BY ts")).fetchall()
+    assert rows == [(1.0,), (2.0,)]
+    assert (await store.signal_ids(conn, ["before", "after"])).keys() == {"before", "after"}
+
+
+async def test_two_who_write_the_same_at_once_write_it_once(
+    conn: psycopg.AsyncConnection, pool: AsyncConnectionPool
+) -> None:
+    written: list[int] = []
+
+    async def another() -> None:
+        async with pool.connection() as other:
+            await other.execute("SELECT 1")
+            written.append(await write(other, NOVEMBER, NOVEMBER + timedelta(seconds=1)))
+
+    async with conn.transaction():
+        assert await write(conn, NOVEMBER) == 1
+        second = asyncio.create_task(another())
+        async with pool.connection() as looking:
+            await _until_somebody_waits(looking)
+    await second
+    assert written == [1]
+    assert await count(conn) == 2
+
+
+async def _until_somebody_waits(conn: psycopg.AsyncConnection) -> None:
+    await conn.set_autocommit(True)
+    while True:
+        cursor = await conn.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        row = await cursor.fetchone()
+        if row is not None and row[0]:
+            await conn.set_autocommit(False)
+            return
