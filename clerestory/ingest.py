@@ -15,6 +15,7 @@ from billing.kiosk import PaymentTakenMeanwhile
 from clerestory.batch import Batch, Outcome
 from clerestory.reading import Reader
 from clerestory.tracing import RefusalLog, mark, tell
+from clerestory.turn import BeforeFailed, Turn
 from config.clock import Clock
 from config.vocabulary import load_vocabulary
 from dispatch.alarms import follow
@@ -60,7 +61,7 @@ def is_worth_another_try(error: BaseException) -> bool:
 
     Anything else would come again for ever: the message that it comes from is found and set aside.
     """
-    return is_unwell(error) or isinstance(error, PaymentTakenMeanwhile)
+    return is_unwell(error) or isinstance(error, PaymentTakenMeanwhile | BeforeFailed)
 
 
 class Ingest:
@@ -86,20 +87,23 @@ class Ingest:
         self._clock = clock
         self._tally = tally or Tally()
         self._shared = shared
+        self._looking_up = asyncio.Lock()  # in several steps, and batches overlap
         self._refusals = RefusalLog()
         self._signals: dict[str, int] = {}
 
-    async def take(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
-        """Commit a batch and say what became of each message.
+    async def take(self, deliveries: Sequence[Delivery], turn: Turn | None = None) -> list[Outcome]:
+        """Commit a batch when its turn comes, and say what became of each message.
 
         Raises what `is_worth_another_try`; nothing of the batch is kept then, and taking it again does no
         harm, even if the COMMIT had happened and only its answer was lost.
         """
+        turn = turn or Turn()
         await self._number_signals()
         began = perf_counter()
         try:
-            async with self._pool.connection() as conn, AsyncExitStack() as last:
+            async with self._pool.connection() as conn, turn, AsyncExitStack() as last:
                 batch, outcomes = await self._take_in(conn, deliveries, last)
+                await turn.come(wants_no_lock=batch.only_adds)
                 await conn.commit()
         except Exception as error:
             if is_worth_another_try(error):
@@ -181,13 +185,15 @@ class Ingest:
                 asked = await store.ask_registry_now(conn)
                 locking = await lock(conn, read[0].heard)
             counts = await store.answered(asked)
-            self._registry.settle(counts.version)
+            async with self._looking_up:
+                self._registry.settle(counts.version)
             switches = counts.rules
-            if self._registry.version != known:
+            if counts.version != known:
                 read = None
         if read is None:
-            switches = await self._registry.refresh(conn)
-            read = await self._reader.read(conn, deliveries)
+            async with self._looking_up:
+                switches = await self._registry.refresh(conn)
+                read = await self._reader.read(conn, deliveries)
             locking = await lock(conn, read[0].heard)
         book = await self._rules.at(conn, switches)
         await self._write(conn, read[0], locking, book, now, last)
@@ -231,6 +237,7 @@ class Ingest:
         if batch.heard:
             found = await self._step(conn, batch.heard, locking, book)
             if found.findings or found.shared:
+                batch.only_adds = False
                 changes = await keep(conn, found, now if self._shared else None)
                 batch.told = await mark(conn, changes, list(zip(batch.heard, batch.sources, strict=True)))
                 await follow(conn, changes, now)
@@ -257,6 +264,8 @@ class Ingest:
         return found
 
     async def _answer(self, conn: AsyncConnection, batch: Batch, now: datetime) -> None:
+        if batch.payments or batch.asks or batch.letters:
+            batch.only_adds = False
         answers: list[OutboxMessage] = [await kiosk.pay(conn, payment, now) for payment in batch.payments]
         answers += [await kiosk.answer(conn, ask, now) for ask in batch.asks]
         if answers:
@@ -268,16 +277,19 @@ class Ingest:
         numbers = self._signals
         communities: list[int] = []
         devices: list[int] = []
-        signals: list[int] = []
+        names: list[str] = []
         moments: list[datetime] = []
         values: list[float] = []
         for one in heard:
-            readings, device = one.readings, one.device
-            communities += [device.community_id] * len(readings)
-            devices += [device.device_id] * len(readings)
-            signals += [numbers[said.signal] for said in readings]
-            moments += [said.ts for said in readings]
-            values += [said.value for said in readings]
+            device = one.device
+            for each in one.measured:
+                count = len(each.values)
+                communities += [device.community_id] * count
+                devices += [device.device_id] * count
+                names += each.values
+                moments += [each.ts] * count
+                values += each.values.values()
+        signals = [numbers[name] for name in names]
         await telemetry.write_readings(conn, communities, devices, signals, moments, values)
         events = [
             (one.device.community_id, one.device.device_id, said.code, said.ts, said.detail)

@@ -16,6 +16,7 @@ from clerestory.batch import Outcome
 from clerestory.ingest import Ingest, is_worth_another_try
 from clerestory.site import Site
 from clerestory.steps import first_of
+from clerestory.turn import BeforeFailed, Turn
 from config.profiles import load_profiles
 from gateway.client_id import client_id
 from gateway.delivery import Delivery
@@ -61,24 +62,36 @@ class Pipeline:
         self._largest_batch = largest_batch
 
     async def run(self) -> None:
-        """Work until the source has finished; the batch in hand is committed and acknowledged first."""
-        while batch := await self._source.take(self._largest_batch):
-            try:
-                outcomes = await self._commit(batch)
-            except BaseException:
-                self._tally.give_up(len(batch), monotonic())
-                raise
-            self._tally.settle(outcomes, monotonic())
-            self._source.acknowledge(batch)
+        """Work until the source has finished; what is in hand is committed and acknowledged first."""
+        turn: Turn | None = None
+        async with asyncio.TaskGroup() as working:
+            while batch := await self._source.take(self._largest_batch):
+                turn = Turn(before=turn)
+                working.create_task(self._move(batch, turn))
+                await turn.room.wait()
 
-    async def _commit(self, batch: list[Delivery]) -> list[Outcome]:
+    async def _move(self, batch: list[Delivery], turn: Turn) -> None:
+        try:
+            outcomes = await self._commit(batch, turn)
+        except BaseException:
+            self._tally.give_up(len(batch), monotonic())
+            raise
+        finally:
+            turn.close()
+        self._tally.settle(outcomes, monotonic())
+        self._source.acknowledge(batch)
+
+    async def _commit(self, batch: list[Delivery], turn: Turn) -> list[Outcome]:
         """Commit one batch however long the database is away; nothing is acknowledged meanwhile."""
         pause = FIRST_PAUSE
         while True:
             try:
                 # A line that died without a sign would keep the batch waiting for ever.
                 async with asyncio.timeout(self._longest_commit):
-                    return await self._ingest.take(batch)
+                    return await self._ingest.take(batch, turn)
+            except BeforeFailed:
+                await turn.wait_for_before()
+                continue
             except Exception as error:
                 if not is_worth_another_try(error):
                     raise

@@ -120,6 +120,12 @@ def said(topic: str, payload: str | bytes, received_at: datetime = START) -> Del
     return Delivery(topic, payload.encode() if isinstance(payload, str) else payload, received_at)
 
 
+def entrapment(code: str) -> Delivery:
+    """Somebody is stuck: an alarm at once."""
+    event = {"v": 1, "ts": START.isoformat(), "events": [{"code": "passenger_entrapment"}]}
+    return said(f"clerestory/court/{code}/up", json.dumps(event))
+
+
 async def count(conn: AsyncConnection, table: str) -> int:
     """How many rows a table has."""
     async with conn.cursor(row_factory=tuple_row) as cursor:

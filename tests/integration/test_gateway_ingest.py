@@ -14,10 +14,9 @@ from clerestory.batch import Outcome
 from clerestory.ingest import Ingest, UnknownLetter, is_worth_another_try
 from config.profiles import load_profiles
 from gateway import store
-from gateway.delivery import Delivery
 from gateway.registry import Registry
 from rules.versions.living import Rules
-from tests.integration.gateway_world import WINDOW, count, make_ingest, make_world, one, said, up
+from tests.integration.gateway_world import WINDOW, count, entrapment, make_ingest, make_world, one, said, up
 from tests.manual_clock import START, ManualClock
 
 
@@ -28,11 +27,6 @@ def ingest(pool: AsyncConnectionPool, clock: ManualClock) -> Ingest:
 
 def reasons(outcomes: Sequence[Outcome]) -> list[str | None]:
     return [None if outcome is None else outcome.reason for outcome in outcomes]
-
-
-def entrapment(code: str) -> Delivery:
-    event = {"v": 1, "ts": START.isoformat(), "events": [{"code": "passenger_entrapment"}]}
-    return said(f"clerestory/court/{code}/up", json.dumps(event))
 
 
 async def readings(conn: AsyncConnection) -> list[tuple[str, str, float]]:

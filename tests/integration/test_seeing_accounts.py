@@ -18,6 +18,7 @@ from clerestory.batch import Outcome
 from clerestory.ingest import Ingest
 from clerestory.seeing.exposition import Exposition
 from clerestory.seeing.watch import Watch
+from clerestory.turn import Turn
 from gateway.delivery import Delivery
 from gateway.link import Link
 from gateway.publisher import Publisher
@@ -76,12 +77,12 @@ class Faltering(Ingest):
 
     tries = 0
 
-    async def take(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+    async def take(self, deliveries: Sequence[Delivery], turn: Turn | None = None) -> list[Outcome]:
         """Take a batch, or fail before or after its COMMIT."""
         self.tries += 1
         if self.tries % 3 == 1:
             raise OperationalError("server closed the connection unexpectedly")
-        outcomes = await super().take(deliveries)
+        outcomes = await super().take(deliveries, turn)
         if self.tries % 3 == 2 and self.tries % 2:
             raise OperationalError("the answer to COMMIT was lost")
         return outcomes

@@ -14,7 +14,7 @@ from config.profiles import load_profiles
 from config.settings import Settings
 from gateway.registry import Registry
 from rules.book import load_rulebook
-from rules.facts import facts_of
+from rules.facts import facts_of, rules_for
 
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
 COURT = """\
@@ -46,7 +46,8 @@ async def threshold(conn: AsyncConnection, registry: Registry) -> object:
     name = ("court", "A1-S")
     if registry.missing([name]):
         await registry.learn(conn, [name])
-    return facts_of(registry.find(name).device, load_rulebook()).asset["full_percent"]
+    device = registry.find(name).device
+    return facts_of(device, rules_for(device, load_rulebook())).asset["full_percent"]
 
 
 async def rows(conn: AsyncConnection, query: str) -> list[tuple[Any, ...]]:
