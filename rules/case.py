@@ -150,9 +150,11 @@ class Case:
         if self._raised is None:
             return
         over = self._over_at()
-        self._climb(received, until=clock if over is None else min(clock, over), timed=True)
+        ends = self._ending is None and over is not None and clock >= over
+        until = clock if over is None else min(clock, over)
+        self._climb(received, until=until, timed=True, patient=not ends)
         # With nothing said for `clear_after` it is over: what comes now begins anew.
-        if self._ending is None and over is not None and clock >= over:
+        if ends and over is not None:
             self.clear(over)
 
     def run_out(self, clock: int, received: int) -> None:
@@ -326,13 +328,19 @@ class Case:
         return Footing(raised, latest, busy=bool(self._holding))
 
     def _climb(
-        self, received: int, *, until: int | None = None, now: int | None = None, timed: bool = False
+        self,
+        received: int,
+        *,
+        until: int | None = None,
+        now: int | None = None,
+        timed: bool = False,
+        patient: bool = False,
     ) -> None:
         """Let the ladder turn as far as event time (`until`) or our clock (`now`) allow."""
         if not self._rule.ladder:
             return
         for at, severity, worse in self._climber.climb(
-            self._footing(), received, until=until, now=now, timed=timed
+            self._footing(), received, until=until, now=now, timed=timed, patient=patient
         ):
             page = worse and self._page_at is None
             self._effects.append(Stepped(self._rule, at, received, severity, page))

@@ -67,15 +67,17 @@ class Climber:
         until: int | None = None,
         now: int | None = None,
         timed: bool = False,
+        patient: bool = False,
     ) -> Iterator[tuple[int, Severity, bool]]:
         """Turn the rungs whose time has come; gives each change of severity: when, which, and if it is worse.
 
-        By event time they turn up to `until`, by our clock up to `now` (None: no matter). `timed`: only those
-        without a condition.
+        By event time they turn up to `until`, by our clock up to `now` (None: no matter). `timed`: only
+        those without a condition. `patient`: of these not what comes after a condition's rung, if the reading
+        that is about to be heard agrees with the condition: then both turn in their order.
         """
         while ready := [
             turn
-            for turn in self.turns(footing)
+            for turn in (self._sure(footing) if patient else self.turns(footing))
             if (until is None or turn.at <= until)
             and (now is None or turn.wall <= now)
             and not (timed and self._rule.ladder[turn.rung].when is not None)
@@ -95,6 +97,16 @@ class Climber:
         """The highest of the rungs that hold."""
         held = [self._rule.ladder[n].severity for n, stand in self.stands.items() if stand.up]
         return max((self._rule.severity, *held), key=SEVERITIES.index)
+
+    def _sure(self, footing: Footing) -> list[Turn]:
+        """The next turns without those that may yet find another before them."""
+        turns, ladder = self.turns(footing), self._rule.ladder
+        first = min((turn.at for turn in turns if ladder[turn.rung].when is not None), default=None)
+        return [
+            turn
+            for turn in turns
+            if first is None or turn.at < first or ladder[turn.rung].down_after is not None
+        ]
 
     def turns(self, footing: Footing) -> list[Turn]:
         """The next turn of each rung if nothing more is heard."""

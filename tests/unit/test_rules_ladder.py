@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.book import load_rulebook
+from rules.effects import Stepped
 from rules.engine import Facts, Input, Said, Status, Tick, next_due, step
 from rules.moments import MINUTE, SECOND
 from rules.rule import Flapping, Happens, Holds, Rung
@@ -87,6 +88,21 @@ def test_a_ladder_is_as_the_reference_says(gaps: list[tuple[int, float]]) -> Non
         for alarm in site.alarms
     ]
     assert found == reference.alarms
+
+
+def test_steps_that_one_reading_confirms_come_in_the_order_of_their_times() -> None:
+    """Need 7: what held for long enough before the next rung by time is not told after it."""
+    ladder = (
+        Rung("major", after=10 * MINUTE),
+        Rung("critical", when("fill_percent >= 95.0"), hold=3 * MINUTE, down_after=20 * MINUTE),
+    )
+    rules = a_set(a_rule(Holds(when("fill_percent >= 80.0")), clear="fill_percent < 60.0", ladder=ladder))
+    state, found = DeviceState(), list[tuple[int, str]]()
+    for minutes, level in ((0, 85.0), (2, 99.0), (15, 99.0)):
+        moment = START_MOMENT + minutes * MINUTE
+        state, effects = step(rules, state, Said(moment, moment, {"fill_percent": level}), Facts())
+        found += [(e.at, e.severity) for e in effects if isinstance(e, Stepped)]
+    assert found == [(START_MOMENT + 5 * MINUTE, "critical")]
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(2, 4), st.integers(1, 20))
