@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 
 from storage.pool import in_utc
 from tests.chaos.money import Books
-from tests.chaos.oracle import Alarm, Happening, Order, Row
+from tests.chaos.oracle import Alarm, Happening, Order, Row, Step
 
 Letter = tuple[str, bytes, str]
 """Topic, payload as kept, reason."""
@@ -31,6 +31,7 @@ class Found:
     readings: list[Row]
     events: list[Happening]
     alarms: list[Alarm]
+    steps: list[Step]
     withdrawn: list[Withdrawn]
     orders: list[Order]
     letters: list[Letter]
@@ -56,8 +57,17 @@ async def look(url: str) -> Found:
                 Alarm(*row)
                 for row in await _rows(
                     conn,
-                    "SELECT device.code, rule, raised_at, cleared_at, paged_at IS NOT NULL"
+                    "SELECT device.code, rule, raised_at, cleared_at, paged_at IS NOT NULL, severity"
                     " FROM alarm JOIN device ON device.id = device_id WHERE NOT alarm.facts ? 'withdrawn'",
+                )
+            ],
+            steps=[
+                Step(*row)
+                for row in await _rows(
+                    conn,
+                    "SELECT device.code, rule, raised_at, at, alarm_event.severity FROM alarm_event"
+                    " JOIN alarm ON alarm.id = alarm_id JOIN device ON device.id = device_id"
+                    " WHERE kind = 'severity' AND NOT alarm.facts ? 'withdrawn' ORDER BY alarm_event.id",
                 )
             ],
             withdrawn=[

@@ -9,7 +9,7 @@ from gateway.deadletters import KEPT_PAYLOAD
 from tests.chaos import oracle
 from tests.chaos.found import Found, Letter, Withdrawn
 from tests.chaos.money import Books, Key, Payment, books
-from tests.chaos.oracle import Alarm, Happening, Order, Row
+from tests.chaos.oracle import Alarm, Happening, Order, Row, Step
 from tests.chaos.script import Device, Message
 
 SHOWN = 5
@@ -22,6 +22,7 @@ class Expected:
     readings: frozenset[Row]
     events: frozenset[Happening]
     alarms: frozenset[Alarm]
+    steps: frozenset[Step]
     orders: frozenset[Order]
     letters: frozenset[Letter]
     books: Books
@@ -40,11 +41,12 @@ def expect(
     start: datetime,
 ) -> Expected:
     """Ask the oracle."""
-    alarms = oracle.alarms(devices, start)
+    alarms, steps = oracle.alarms(devices, start)
     return Expected(
         readings=frozenset(oracle.readings(devices)),
         events=frozenset(oracle.events(devices)),
         alarms=frozenset(alarms),
+        steps=frozenset(steps),
         orders=frozenset(oracle.orders(alarms)),
         letters=frozenset(
             (message.topic, message.payload[:KEPT_PAYLOAD], reason) for message, reason in refused
@@ -87,7 +89,8 @@ def judge(
     `shared`: with several gateways people may have been told of an alarm by something fresh before what had
     ended that alarm, and was overtaken, came; once told, nobody can be untold. Such tellings are counted, and
     so are those of alarms that never were. Their orders are cancelled where the rule lets its orders be.
-    With one gateway nothing is overtaken, so nothing is withdrawn.
+    With one gateway nothing is overtaken, so nothing is withdrawn. The history of an alarm keeps the steps of
+    severity that several gateways took too early; where it ends must be right with any number of them.
     """
     verdict = Verdict()
     found = _of_known_rules(found)
@@ -98,6 +101,12 @@ def judge(
     verdict.compare("readings", expected.readings, found.readings)
     verdict.compare("events", expected.events, found.events)
     verdict.compare("alarms", expected.alarms, found.alarms)
+    if shared:
+        verdict.compare(
+            "severity in the end", _last(sorted(expected.steps, key=lambda step: step.at)), _last(found.steps)
+        )
+    else:
+        verdict.compare("steps of severity", expected.steps, found.steps)
     verdict.compare("orders", expected.orders, found.orders)
     verdict.compare("dead letters", expected.letters, found.letters)
     for name in Books.__slots__:
@@ -122,6 +131,7 @@ def _of_known_rules(found: Found) -> Found:
     return replace(
         found,
         alarms=[alarm for alarm in found.alarms if alarm.rule in known],
+        steps=[step for step in found.steps if step.rule in known],
         orders=[order for order in found.orders if order[1] in known],
     )
 
@@ -139,6 +149,15 @@ def _without_early(expected: Expected, found: Found) -> tuple[Found, int]:
         alarms=[early.get(alarm, alarm) for alarm in found.alarms],
         orders=[order for order in found.orders if order[:3] not in about],
     ), len(early)
+
+
+def _last(steps: Iterable[Step]) -> set[tuple[object, ...]]:
+    """Where each history of severity ends; that of an alarm which ends where it began says nothing."""
+    base = {rule.code: rule.severity for rule in oracle.RULES}
+    last: dict[tuple[object, ...], str] = {}
+    for step in steps:
+        last[step.device, step.rule, step.raised] = step.severity
+    return {(*about, severity) for about, severity in last.items() if severity != base[str(about[1])]}
 
 
 def _wrongly_withdrawn(found: Found, *, shared: bool) -> list[Withdrawn]:

@@ -2,13 +2,15 @@
 
 The rules below are written down a second time, by hand, from their meaning in `config/rules`: in the order of
 event time, a condition must hold for `hold`; the end must last for `keep`; what is heard more than a quarter
-of an hour late tells nobody unless something fresh confirms it.
+of an hour late tells nobody unless something fresh confirms it. An alarm is as severe as the highest rung of
+its ladder that holds (`ladders`).
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tests.chaos.ladders import NEVER, Ladder, RungFact
 from tests.chaos.script import Device, Message, Moment, Value
 
 MINUTE = timedelta(minutes=1)
@@ -31,6 +33,8 @@ class RuleFact:
     raised_by: frozenset[str] = frozenset()
     ended_by: frozenset[str] = frozenset()
     by_clock: bool = False
+    severity: str = "major"
+    rungs: tuple[RungFact, ...] = ()
     order: str | None = None
     cancelled: bool = False
 
@@ -44,7 +48,9 @@ def _below(most: float) -> Callable[[Value], bool]:
 
 
 RULES = (
-    RuleFact("bin_nearly_full", "bin", "fill_percent", _from(75), _below(60), hold=10 * MINUTE),
+    RuleFact(
+        "bin_nearly_full", "bin", "fill_percent", _from(75), _below(60), hold=10 * MINUTE, severity="info"
+    ),
     RuleFact(
         "bin_overflow",
         "bin",
@@ -63,6 +69,7 @@ RULES = (
         _below(1),
         hold=2 * MINUTE,
         keep=2 * MINUTE,
+        severity="minor",
         order="bin_repair",
         cancelled=True,
     ),
@@ -74,6 +81,7 @@ RULES = (
         _below(45),
         keep=10 * MINUTE,
         raised_by=frozenset({"fire_alarm"}),
+        severity="critical",
         order="inspection",
     ),
     RuleFact(
@@ -84,13 +92,31 @@ RULES = (
         _below(10),
         hold=timedelta(seconds=4),
         by_clock=True,
+        severity="minor",
+        rungs=(RungFact("major", after=timedelta(seconds=3)),),
         order="bin_repair",
+        cancelled=True,
+    ),
+    RuleFact(
+        "chaos_sway",
+        "bin",
+        "angle_y_deg",
+        _from(10),
+        _below(5),
+        severity="info",
+        rungs=(
+            RungFact("minor", after=30 * MINUTE),
+            RungFact("major", _from(30), hold=3 * MINUTE, down_after=3 * MINUTE),
+            RungFact("critical", _from(60)),
+        ),
+        order="inspection",
         cancelled=True,
     ),
     RuleFact(
         "entrapment",
         "elevator",
         raised_by=frozenset({"passenger_entrapment"}),
+        severity="critical",
         ended_by=frozenset({"automatic_restored"}),
         order="elevator_rescue",
     ),
@@ -113,6 +139,18 @@ class Alarm:
     raised: datetime
     cleared: datetime | None
     told: bool
+    severity: str  # as it is in the end
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change of an alarm's severity, in event time."""
+
+    device: str
+    rule: str
+    raised: datetime
+    at: datetime
+    severity: str
 
 
 @dataclass(slots=True)
@@ -120,6 +158,7 @@ class _Live:
     raised: datetime
     told: bool
     said: datetime | None  # the newest event that said so
+    ladder: Ladder
     ending: datetime | None = None
 
 
@@ -131,8 +170,10 @@ class _Case:
     device: str
     start: datetime
     found: list[Alarm] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     since: datetime | None = None
     measured: datetime | None = None
+    value: Value | None = None
     live: _Live | None = None
 
     def hear(self, moment: Moment) -> None:
@@ -150,7 +191,7 @@ class _Case:
 
     def _read(self, value: Value, ts: datetime) -> None:
         rule, live = self.rule, self.live
-        self.measured = ts
+        self.measured, self.value = ts, value
         if rule.begins(value):
             self.since = self.since or ts
         else:
@@ -162,12 +203,13 @@ class _Case:
                 live.ending = live.ending or ts
         else:
             live.ending = None
+        live.ladder.read(value, ts)
         if live.ending is None and self._fresh(ts):
             live.told = True
 
     def _happens(self, ts: datetime) -> None:
         if self.live is None:
-            self.live = _Live(ts, self._fresh(ts), ts)
+            self.live = _Live(ts, self._fresh(ts), ts, self._ladder(ts))
             return
         self.live.said = ts
         if self.live.ending is not None and ts >= self.live.ending:
@@ -175,28 +217,51 @@ class _Case:
 
     def _run_out(self, ts: datetime) -> None:
         live, rule = self.live, self.rule
-        if live is None:
-            if self.since is not None and ts >= self.since + rule.hold:
-                raised = self.since + rule.hold
-                self.live = _Live(raised, self._fresh(max(raised, self.measured or raised)), None)
-        elif live.ending is not None and ts >= live.ending + rule.keep:
-            self._end(live, live.ending + rule.keep)
+        if live is None and self.since is not None and ts >= self.since + rule.hold:
+            raised = self.since + rule.hold
+            evidence = max(raised, self.measured or raised)
+            live = _Live(raised, self._fresh(evidence), None, self._ladder(raised))
+            if self.value is not None:
+                live.ladder.read(self.value, evidence)
+            self.live = live
+        if live is not None:
+            self._climb(live, ts)
+            if live.ending is not None and ts >= live.ending + rule.keep:
+                self._end(live, live.ending + rule.keep)
+
+    def _ladder(self, raised: datetime) -> Ladder:
+        return Ladder(self.rule.severity, self.rule.rungs, raised)
+
+    def _climb(self, live: _Live, ts: datetime) -> None:
+        """Steps up and down until `ts`, or until the alarm is over."""
+        if live.ending is not None:
+            ts = min(ts, live.ending + self.rule.keep)
+        self.steps += [
+            Step(self.device, self.rule.code, live.raised, at, severity)
+            for at, severity in live.ladder.climb(ts)
+        ]
+
+    def _alarm(self, live: _Live, cleared: datetime | None) -> Alarm:
+        return Alarm(self.device, self.rule.code, live.raised, cleared, live.told, live.ladder.severity)
 
     def _end(self, live: _Live, at: datetime) -> None:
-        self.found.append(Alarm(self.device, self.rule.code, live.raised, at, live.told))
+        self.found.append(self._alarm(live, at))
         self.live = self.since = None
 
-    def finish(self) -> list[Alarm]:
+    def finish(self) -> None:
+        """Nothing more is heard; what runs out by the clock within the round does so."""
         if self.rule.by_clock and self.live is None and self.since is not None:
-            self.live = _Live(self.since + self.rule.hold, told=True, said=None)
+            raised = self.since + self.rule.hold
+            self.live = _Live(raised, told=True, said=None, ladder=self._ladder(raised))
+            self._climb(self.live, NEVER)
         if self.live is not None:
-            self.found.append(Alarm(self.device, self.rule.code, self.live.raised, None, self.live.told))
-        return self.found
+            self.found.append(self._alarm(self.live, None))
 
 
-def alarms(devices: Iterable[Device], start: datetime) -> set[Alarm]:
-    """Every alarm that must exist when all is quiet again."""
+def alarms(devices: Iterable[Device], start: datetime) -> tuple[set[Alarm], set[Step]]:
+    """Every alarm that must exist when all is quiet again, and every change of severity on the way."""
     found: set[Alarm] = set()
+    steps: set[Step] = set()
     for device in devices:
         moments = in_order(device.messages)
         for rule in RULES:
@@ -204,8 +269,10 @@ def alarms(devices: Iterable[Device], start: datetime) -> set[Alarm]:
                 case = _Case(rule, device.code, start)
                 for moment in moments:
                     case.hear(moment)
-                found.update(case.finish())
-    return found
+                case.finish()
+                found.update(case.found)
+                steps.update(case.steps)
+    return found, steps
 
 
 def in_order(messages: Iterable[Message]) -> list[Moment]:

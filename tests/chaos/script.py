@@ -70,14 +70,15 @@ class Size:
 
     busy: int  # bins that are watched closely
     lifts: int
+    swaying: int  # bins whose alarm climbs and comes down
     backlog: int  # bins that empty a day's memory at once
     seconds: float  # over which the busy ones speak
     payments: int
     hostile: int
 
 
-SMALL = Size(busy=12, lifts=3, backlog=25, seconds=5.0, payments=4, hostile=25)
-FULL = Size(busy=40, lifts=10, backlog=1000, seconds=15.0, payments=12, hostile=80)
+SMALL = Size(busy=12, lifts=3, swaying=6, backlog=25, seconds=5.0, payments=4, hostile=25)
+FULL = Size(busy=40, lifts=10, swaying=20, backlog=1000, seconds=15.0, payments=12, hostile=80)
 
 
 def devices(rng: Random, start: datetime, size: Size) -> list[Device]:
@@ -85,6 +86,7 @@ def devices(rng: Random, start: datetime, size: Size) -> list[Device]:
     made = [_busy_bin(rng, f"bin-{n}", start, size.seconds) for n in range(size.busy)]
     made += [_backlog_bin(rng, f"far-{n}", start, size.seconds) for n in range(size.backlog)]
     made += [_lift(rng, f"lift-{n}", start, size.seconds) for n in range(size.lifts)]
+    made += [_swaying_bin(rng, f"sway-{n}", start, size.seconds) for n in range(size.swaying)]
     return made
 
 
@@ -210,3 +212,26 @@ def _lift(rng: Random, code: str, start: datetime, seconds: float) -> Device:
         moment = Moment(ts, said, ((event, ""),) if event else ())
         steps.append((_message(code, [moment], when, times=rng.choice((1, 1, 2))),))
     return Device(code, "elevator", tuple(steps))
+
+
+def _swaying_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
+    """An angle that lifts its alarm rung by rung, and lets it come down; some with a clock hours behind."""
+    slow = rng.random() < 0.5
+    begin = start - (rng.randint(3, 9) * HOUR if slow else 10 * MINUTE)
+    last = begin + 2 * HOUR if slow else start - 3.5 * MINUTE
+    angle, moments = 15.0, []
+    for ts in _times(rng, begin, last, rng.randint(15, 30)):
+        if rng.random() < 0.5:
+            angle = rng.choice((2.0, 7.0, 15.0, 15.0, 35.0, 35.0, 65.0))
+        moments.append(Moment(ts, {"angle_y_deg": angle}))
+    if not slow or rng.random() < 0.4:  # every span has run out by event time before our clock could end it
+        moments.append(Moment(start - MINUTE, {"battery_percent": 80.0}))
+    if slow:
+        moments += [Moment(start - 0.5 * MINUTE, {"angle_y_deg": rng.choice((2.0, 35.0, 65.0))})]
+    after = sorted(rng.uniform(0, seconds) for _ in moments)
+    steps: list[tuple[Message, ...]] = []
+    for moment, when in zip(moments, after, strict=True):
+        steps.append((_message(code, [moment], when, times=rng.choices((1, 2, 3), (8, 2, 1))[0]),))
+        if rng.random() < 0.1:
+            steps.append(rng.choice(steps))
+    return Device(code, "bin", tuple(steps))

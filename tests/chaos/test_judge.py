@@ -38,6 +38,7 @@ def as_it_must_be(expected: Expected) -> Found:
         readings=sorted(expected.readings),
         events=sorted(expected.events),
         alarms=sorted(expected.alarms, key=str),
+        steps=sorted(expected.steps, key=lambda step: (step.at, str(step))),
         withdrawn=[],
         orders=sorted(expected.orders),
         letters=sorted(expected.letters),
@@ -109,6 +110,40 @@ def test_an_alarm_that_is_otherwise_is_seen(
 ) -> None:
     verdict = judge(expected, change(as_it_must_be(expected)), receipts_of(expected), shared=shared)
     assert (verdict.lost["alarms"], verdict.extra["alarms"]) == (1, 1), verdict.words
+
+
+def _milder(found: Found) -> Found:
+    alarm = next(each for each in found.alarms if each.severity == "critical")
+    return replace(found, alarms=[replace(a, severity="major") if a is alarm else a for a in found.alarms])
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_severity_that_is_otherwise_is_seen(expected: Expected, *, shared: bool) -> None:
+    """Need 7: with any number of gateways an alarm is as severe as its ladder makes it."""
+    verdict = judge(expected, _milder(as_it_must_be(expected)), receipts_of(expected), shared=shared)
+    assert (verdict.lost["alarms"], verdict.extra["alarms"]) == (1, 1), verdict.words
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_step_that_is_missing_is_seen(expected: Expected, *, shared: bool) -> None:
+    """Several gateways may have taken steps too early: where they end is seen, with one gateway each step."""
+    found = as_it_must_be(expected)
+    alarm = next(each for each in found.alarms if each.rule == "chaos_sway" and each.severity != "info")
+    about = (alarm.device, alarm.rule, alarm.raised)
+    steps = [step for step in found.steps if (step.device, step.rule, step.raised) == about]
+    last = max(steps, key=lambda step: step.at)
+    cut = replace(found, steps=[step for step in found.steps if step is not last])
+    verdict = judge(expected, cut, receipts_of(expected), shared=shared)
+    assert verdict.lost["severity in the end" if shared else "steps of severity"] == 1, verdict.words
+
+
+def test_a_step_at_another_time_or_twice_is_seen(expected: Expected) -> None:
+    found = as_it_must_be(expected)
+    first, *rest = found.steps
+    late = replace(found, steps=[replace(first, at=first.at + SECOND), *rest])
+    assert judge(expected, late, receipts_of(expected), shared=False).lost["steps of severity"] == 1
+    twice = replace(found, steps=[first, first, *rest])
+    assert judge(expected, twice, receipts_of(expected), shared=False).extra["steps of severity"] == 1
 
 
 def test_a_telling_of_what_was_over_is_forgiven_to_several_gateways_alone(expected: Expected) -> None:
