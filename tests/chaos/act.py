@@ -182,7 +182,7 @@ class _Round:
             sent=senders.sent + sum(kiosk.sent for kiosk in kiosks),
             readings=expected.rows,
             alarms=len(expected.alarms),
-            orders=len(expected.orders),
+            orders=len(expected.orders) + len(expected.together),
             letters=len(expected.letters),
             payments=len(expected.books.taken),
             receipts=len(expected.keys),

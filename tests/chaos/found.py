@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 
 from storage.pool import in_utc
 from tests.chaos.money import Books
-from tests.chaos.oracle import Alarm, Happening, Order, Row, Step
+from tests.chaos.oracle import Alarm, Behind, Happening, Order, Row, Step
 
 Letter = tuple[str, bytes, str]
 """Topic, payload as kept, reason."""
@@ -34,6 +34,7 @@ class Found:
     steps: list[Step]
     withdrawn: list[Withdrawn]
     orders: list[Order]
+    together: list[Behind]
     letters: list[Letter]
     books: Books
     unsent: int
@@ -87,6 +88,7 @@ async def look(url: str) -> Found:
                 " WHERE NOT alarm.facts ? 'withdrawn' AND NOT (status = 'cancelled' AND EXISTS"
                 " (SELECT FROM work_order next WHERE next.alarm_id = alarm.id AND next.id > work_order.id))",
             ),
+            together=await _together(conn),
             letters=[
                 (topic, bytes(payload), reason)
                 for topic, payload, reason in await _rows(
@@ -104,6 +106,20 @@ async def look(url: str) -> Found:
                 )
             },
         )
+
+
+async def _together(conn: AsyncConnection) -> list[Behind]:
+    """Every order with all alarms behind it."""
+    behind: dict[int, tuple[str, set[tuple[str, str, datetime]]]] = {}
+    for order, kind, *about in await _rows(
+        conn,
+        "SELECT order_id, work_order.kind, device.code, alarm.rule, alarm.raised_at FROM alarm_order"
+        " JOIN work_order ON work_order.id = order_id JOIN alarm ON alarm.id = alarm_order.alarm_id"
+        " JOIN device ON device.id = alarm.device_id WHERE NOT alarm.facts ? 'withdrawn'",
+    ):
+        device, rule, raised = about
+        behind.setdefault(order, (kind, set()))[1].add((device, rule, raised))
+    return [(kind, frozenset(alarms)) for kind, alarms in behind.values()]
 
 
 async def how_many(url: str) -> int:

@@ -9,7 +9,7 @@ from gateway.deadletters import KEPT_PAYLOAD
 from tests.chaos import oracle
 from tests.chaos.found import Found, Letter, Withdrawn
 from tests.chaos.money import Books, Key, Payment, books
-from tests.chaos.oracle import Alarm, Happening, Order, Row, Step
+from tests.chaos.oracle import Alarm, Behind, Happening, Order, Row, Step
 from tests.chaos.script import Device, Message
 
 SHOWN = 5
@@ -24,6 +24,7 @@ class Expected:
     alarms: frozenset[Alarm]
     steps: frozenset[Step]
     orders: frozenset[Order]
+    together: frozenset[Behind]
     letters: frozenset[Letter]
     books: Books
     keys: frozenset[Key]
@@ -48,6 +49,7 @@ def expect(
         alarms=frozenset(alarms),
         steps=frozenset(steps),
         orders=frozenset(oracle.orders(alarms)),
+        together=frozenset(oracle.together(alarms)),
         letters=frozenset(
             (message.topic, message.payload[:KEPT_PAYLOAD], reason) for message, reason in refused
         ),
@@ -108,6 +110,7 @@ def judge(
     else:
         verdict.compare("steps of severity", expected.steps, found.steps)
     verdict.compare("orders", expected.orders, found.orders)
+    verdict.compare("orders of several alarms", expected.together, found.together)
     verdict.compare("dead letters", expected.letters, found.letters)
     for name in Books.__slots__:
         must, is_ = getattr(expected.books, name), getattr(found.books, name)
@@ -128,11 +131,13 @@ def judge(
 def _of_known_rules(found: Found) -> Found:
     """Without the forecast's alarms: when a bin will be full is an estimate, with tests of its own."""
     known = {rule.code for rule in oracle.RULES}
+    sharing = {rule.code for rule in oracle.RULES if rule.shares}
     return replace(
         found,
         alarms=[alarm for alarm in found.alarms if alarm.rule in known],
         steps=[step for step in found.steps if step.rule in known],
-        orders=[order for order in found.orders if order[1] in known],
+        orders=[order for order in found.orders if order[1] in known - sharing],
+        together=[each for each in found.together if sharing & {rule for _, rule, _ in each[1]}],
     )
 
 

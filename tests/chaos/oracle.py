@@ -37,6 +37,7 @@ class RuleFact:
     rungs: tuple[RungFact, ...] = ()
     order: str | None = None
     cancelled: bool = False
+    shares: str = ""  # its orders: with other alarms of the "asset", or of the "area"
 
 
 def _from(least: float) -> Callable[[Value], bool]:
@@ -111,6 +112,29 @@ RULES = (
         ),
         order="inspection",
         cancelled=True,
+    ),
+    RuleFact(
+        "chaos_turn",
+        "bin",
+        "angle_z_deg",
+        _from(120),
+        _below(0),
+        severity="minor",
+        order="bin_repair",
+        shares="asset",
+    ),
+    RuleFact(
+        "chaos_turn_far", "bin", "angle_z_deg", _from(150), _below(0), order="bin_repair", shares="asset"
+    ),
+    RuleFact(
+        "chaos_turn_back",
+        "bin",
+        "angle_z_deg",
+        lambda value: float(value) <= -120,
+        lambda value: float(value) > 0,
+        severity="minor",
+        order="inspection",
+        shares="area",
     ),
     RuleFact(
         "entrapment",
@@ -296,7 +320,7 @@ Order = tuple[str, str, datetime, str, bool]
 
 
 def orders(expected: Iterable[Alarm]) -> set[Order]:
-    """One order for each alarm that people were told of and that asks for work."""
+    """One order for each alarm that people were told of, asks for work, and shares it with no other."""
     rules = {rule.code: rule for rule in RULES}
     return {
         (
@@ -307,8 +331,27 @@ def orders(expected: Iterable[Alarm]) -> set[Order]:
             rules[alarm.rule].cancelled and alarm.cleared is not None,
         )
         for alarm in expected
-        if alarm.told and (kind := rules[alarm.rule].order) is not None
+        if alarm.told and (kind := rules[alarm.rule].order) is not None and not rules[alarm.rule].shares
     }
+
+
+Behind = tuple[str, frozenset[tuple[str, str, datetime]]]
+"""Kind of work of an order; device, rule and raising time of every alarm behind it."""
+
+
+def together(expected: Iterable[Alarm]) -> set[Behind]:
+    """The orders that alarms share, one asset's or the area's: a round is shorter than they may be apart.
+
+    All assets of a round are in one area, and nothing ends these orders.
+    """
+    rules = {rule.code: rule for rule in RULES}
+    behind: dict[tuple[str, str], set[tuple[str, str, datetime]]] = {}
+    for alarm in expected:
+        rule = rules[alarm.rule]
+        if alarm.told and rule.order is not None and rule.shares:
+            place = alarm.device if rule.shares == "asset" else ""
+            behind.setdefault((place, rule.order), set()).add((alarm.device, alarm.rule, alarm.raised))
+    return {(kind, frozenset(alarms)) for (_, kind), alarms in behind.items()}
 
 
 Row = tuple[str, str, datetime, float]

@@ -71,14 +71,15 @@ class Size:
     busy: int  # bins that are watched closely
     lifts: int
     swaying: int  # bins whose alarm climbs and comes down
+    turned: int  # bins whose alarms share orders
     backlog: int  # bins that empty a day's memory at once
     seconds: float  # over which the busy ones speak
     payments: int
     hostile: int
 
 
-SMALL = Size(busy=12, lifts=3, swaying=6, backlog=25, seconds=5.0, payments=4, hostile=25)
-FULL = Size(busy=40, lifts=10, swaying=20, backlog=1000, seconds=15.0, payments=12, hostile=80)
+SMALL = Size(busy=12, lifts=3, swaying=6, turned=6, backlog=25, seconds=5.0, payments=4, hostile=25)
+FULL = Size(busy=40, lifts=10, swaying=20, turned=20, backlog=1000, seconds=15.0, payments=12, hostile=80)
 
 
 def devices(rng: Random, start: datetime, size: Size) -> list[Device]:
@@ -87,6 +88,7 @@ def devices(rng: Random, start: datetime, size: Size) -> list[Device]:
     made += [_backlog_bin(rng, f"far-{n}", start, size.seconds) for n in range(size.backlog)]
     made += [_lift(rng, f"lift-{n}", start, size.seconds) for n in range(size.lifts)]
     made += [_swaying_bin(rng, f"sway-{n}", start, size.seconds) for n in range(size.swaying)]
+    made += [_turned_bin(rng, f"turned-{n}", start, size.seconds) for n in range(size.turned)]
     return made
 
 
@@ -235,3 +237,18 @@ def _swaying_bin(rng: Random, code: str, start: datetime, seconds: float) -> Dev
         if rng.random() < 0.1:
             steps.append(rng.choice(steps))
     return Device(code, "bin", tuple(steps))
+
+
+def _turned_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
+    """Two alarms of one asset, or one that shares an order with those of other assets; they come and go."""
+    angles = (130.0, 160.0, 130.0, -5.0, 20.0) if rng.random() < 0.6 else (-130.0, -100.0, 20.0)
+    times = _times(rng, start - 9 * MINUTE, start - MINUTE, rng.randint(2, 6))
+    after = sorted(rng.uniform(0, seconds) for _ in times)
+    return Device(
+        code,
+        "bin",
+        tuple(
+            (_message(code, [Moment(ts, {"angle_z_deg": rng.choice(angles)})], when, rng.choice((1, 1, 2))),)
+            for ts, when in zip(times, after, strict=True)
+        ),
+    )

@@ -41,6 +41,7 @@ def as_it_must_be(expected: Expected) -> Found:
         steps=sorted(expected.steps, key=lambda step: (step.at, str(step))),
         withdrawn=[],
         orders=sorted(expected.orders),
+        together=sorted(expected.together, key=str),
         letters=sorted(expected.letters),
         books=expected.books,
         unsent=0,
@@ -75,6 +76,7 @@ LOST: dict[str, Callable[[Found], Found]] = {
     "events": lambda found: replace(found, events=found.events[1:]),
     "alarms": lambda found: replace(found, alarms=found.alarms[1:]),
     "orders": lambda found: replace(found, orders=found.orders[1:]),
+    "orders of several alarms": lambda found: replace(found, together=found.together[1:]),
     "dead letters": lambda found: replace(found, letters=found.letters[1:]),
     "books: cash_fen": lambda found: replace(found, books=replace(found.books, cash_fen=1)),
     "books: taken": lambda found: replace(found, books=replace(found.books, taken=frozenset())),
@@ -84,6 +86,7 @@ DOUBLED: dict[str, Callable[[Found], Found]] = {
     "events": lambda found: replace(found, events=[*found.events, found.events[0]]),
     "alarms": lambda found: replace(found, alarms=[*found.alarms, found.alarms[0]]),
     "orders": lambda found: replace(found, orders=[*found.orders, found.orders[0]]),
+    "orders of several alarms": lambda found: replace(found, together=[*found.together, found.together[0]]),
     "dead letters": lambda found: replace(found, letters=[*found.letters, found.letters[0]]),
     "books: receipts": lambda found: replace(found, books=replace(found.books, receipts=0)),
 }
@@ -144,6 +147,18 @@ def test_a_step_at_another_time_or_twice_is_seen(expected: Expected) -> None:
     assert judge(expected, late, receipts_of(expected), shared=False).lost["steps of severity"] == 1
     twice = replace(found, steps=[first, first, *rest])
     assert judge(expected, twice, receipts_of(expected), shared=False).extra["steps of severity"] == 1
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_alarm_that_shares_no_order_with_the_others_is_seen(expected: Expected, *, shared: bool) -> None:
+    """Need 2: one order for the alarms of a group, and none of them left out of it or alone."""
+    found = as_it_must_be(expected)
+    kind, alarms = next(each for each in found.together if len(each[1]) > 1)
+    one = frozenset({min(alarms)})
+    rest = [each for each in found.together if each != (kind, alarms)]
+    for wrong in ([*rest, (kind, alarms - one)], [*rest, (kind, alarms - one), (kind, one)]):
+        verdict = judge(expected, replace(found, together=wrong), receipts_of(expected), shared=shared)
+        assert verdict.lost["orders of several alarms"] == 1, verdict.words
 
 
 def test_a_telling_of_what_was_over_is_forgiven_to_several_gateways_alone(expected: Expected) -> None:
