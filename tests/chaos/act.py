@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -20,7 +20,7 @@ from storage.migrate import migrate
 from storage.pool import in_utc
 from tests.chaos import faults, found, money
 from tests.chaos.hostile import hostile
-from tests.chaos.judge import Expected, Verdict, expect, judge
+from tests.chaos.judge import LEAD, Expected, Verdict, expect, judge
 from tests.chaos.kiosks import Kiosk
 from tests.chaos.script import Device, Message, Size, devices
 from tests.chaos.senders import Senders
@@ -29,7 +29,6 @@ from tests.chaos.town import prepare, settle
 from tests.mosquitto import Mosquitto, mosquitto_program
 
 TEMPLATE = "chaos_template"
-LEAD = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class Withdrawn:
 class Found:
     """All of it; lists, so that what is there twice is seen."""
 
+    at: datetime  # when it was looked at
     readings: list[Row]
     events: list[Happening]
     alarms: list[Alarm]
@@ -45,6 +46,7 @@ async def look(url: str) -> Found:
     """Read everything; raises psycopg's OperationalError while the database is away."""
     async with await AsyncConnection.connect(in_utc(url), autocommit=True) as conn:
         return Found(
+            at=(await _rows(conn, "SELECT clock_timestamp()"))[0][0],
             readings=await _rows(
                 conn,
                 "SELECT device.code, signal.name, ts, value FROM reading"

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.deadletters import KEPT_PAYLOAD
 from tests.chaos import oracle
@@ -13,6 +13,8 @@ from tests.chaos.oracle import Alarm, Behind, Happening, Order, Row, Step
 from tests.chaos.script import Device, Message
 
 SHOWN = 5
+LEAD = timedelta(seconds=0.5)
+"""So long after its processes are ready a round starts: devices may speak a little before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Expected:
     letters: frozenset[Letter]
     books: Books
     keys: frozenset[Key]
+    gone: frozenset[str]
+    start: datetime
 
     @property
     def rows(self) -> int:
@@ -55,6 +59,8 @@ def expect(
         ),
         books=books(paid),
         keys=frozenset(each.key for each in paid),
+        gone=frozenset(oracle.gone(devices)),
+        start=start,
     )
 
 
@@ -95,6 +101,9 @@ def judge(
     severity that several gateways took too early; where it ends must be right with any number of them.
     """
     verdict = Verdict()
+    verdict.compare(
+        "alarms of the gone", ((each, "live, in time") for each in expected.gone), _gone(expected, found)
+    )
     found = _of_known_rules(found)
     if shared:
         found, verdict.early = _without_early(expected, found)
@@ -154,6 +163,20 @@ def _without_early(expected: Expected, found: Found) -> tuple[Found, int]:
         alarms=[early.get(alarm, alarm) for alarm in found.alarms],
         orders=[order for order in found.orders if order[:3] not in about],
     ), len(early)
+
+
+def _gone(expected: Expected, found: Found) -> list[tuple[str, str]]:
+    """The devices alarmed as gone; whether they still are, since a moment that is possible."""
+    return [
+        (
+            alarm.device,
+            "live, in time"
+            if alarm.cleared is None and expected.start - LEAD + oracle.GONE_FOR <= alarm.raised <= found.at
+            else f"raised {alarm.raised}, cleared {alarm.cleared}",
+        )
+        for alarm in found.alarms
+        if alarm.rule == oracle.GONE
+    ]
 
 
 def _last(steps: Iterable[Step]) -> set[tuple[object, ...]]:

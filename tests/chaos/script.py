@@ -48,6 +48,7 @@ class Message:
     after: float = 0.0
     times: int = 1
     moments: tuple[Moment, ...] = ()
+    retain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,17 @@ class Size:
     lifts: int
     swaying: int  # bins whose alarm climbs and comes down
     turned: int  # bins whose alarms share orders
+    gone: int  # bins that are said to be gone
     backlog: int  # bins that empty a day's memory at once
     seconds: float  # over which the busy ones speak
     payments: int
     hostile: int
 
 
-SMALL = Size(busy=12, lifts=3, swaying=6, turned=6, backlog=25, seconds=5.0, payments=4, hostile=25)
-FULL = Size(busy=40, lifts=10, swaying=20, turned=20, backlog=1000, seconds=15.0, payments=12, hostile=80)
+SMALL = Size(busy=12, lifts=3, swaying=6, turned=6, gone=4, backlog=25, seconds=5.0, payments=4, hostile=25)
+FULL = Size(
+    busy=40, lifts=10, swaying=20, turned=20, gone=12, backlog=1000, seconds=15.0, payments=12, hostile=80
+)
 
 
 def devices(rng: Random, start: datetime, size: Size) -> list[Device]:
@@ -89,6 +93,7 @@ def devices(rng: Random, start: datetime, size: Size) -> list[Device]:
     made += [_lift(rng, f"lift-{n}", start, size.seconds) for n in range(size.lifts)]
     made += [_swaying_bin(rng, f"sway-{n}", start, size.seconds) for n in range(size.swaying)]
     made += [_turned_bin(rng, f"turned-{n}", start, size.seconds) for n in range(size.turned)]
+    made += [_gone_bin(rng, f"gone-{n}", size.seconds) for n in range(size.gone)]
     return made
 
 
@@ -252,3 +257,10 @@ def _turned_bin(rng: Random, code: str, start: datetime, seconds: float) -> Devi
             for ts, when in zip(times, after, strict=True)
         ),
     )
+
+
+def _gone_bin(rng: Random, code: str, seconds: float) -> Device:
+    """The last will of a device, perhaps repeated; it is not heard again."""
+    topic, after = f"clerestory/{COMMUNITY}/{code}/status", rng.uniform(0, seconds)
+    will = Message(topic, b"offline", after, times=rng.choice((1, 1, 3)), retain=True)
+    return Device(code, "bin", ((will,),) * rng.choice((1, 2)))

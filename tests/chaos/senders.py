@@ -96,4 +96,4 @@ class Senders:
 
     async def _publish(self, line: int, message: Message) -> None:
         async with asyncio.timeout(PUBACK_SECONDS):
-            await self._lines[line % LINES].publish(message.topic, message.payload)
+            await self._lines[line % LINES].publish(message.topic, message.payload, retain=message.retain)

@@ -12,6 +12,7 @@ from tests.chaos.found import Found, Withdrawn
 from tests.chaos.hostile import hostile
 from tests.chaos.judge import Expected, expect, judge
 from tests.chaos.money import Key
+from tests.chaos.oracle import Alarm
 from tests.chaos.script import SMALL, devices
 
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
@@ -33,11 +34,16 @@ def receipts_of(expected: Expected) -> dict[Key, list[str]]:
     return {key: [f"receipt for {key}"] for key in sorted(expected.keys)}
 
 
+def _gone(device: str) -> Alarm:
+    return Alarm(device, "chaos_gone", START + 4 * SECOND, None, told=True, severity="minor")
+
+
 def as_it_must_be(expected: Expected) -> Found:
     return Found(
         readings=sorted(expected.readings),
         events=sorted(expected.events),
-        alarms=sorted(expected.alarms, key=str),
+        at=START + 20 * SECOND,
+        alarms=[*sorted(expected.alarms, key=str), *(_gone(device) for device in sorted(expected.gone))],
         steps=sorted(expected.steps, key=lambda step: (step.at, str(step))),
         withdrawn=[],
         orders=sorted(expected.orders),
@@ -159,6 +165,24 @@ def test_an_alarm_that_shares_no_order_with_the_others_is_seen(expected: Expecte
     for wrong in ([*rest, (kind, alarms - one)], [*rest, (kind, alarms - one), (kind, one)]):
         verdict = judge(expected, replace(found, together=wrong), receipts_of(expected), shared=shared)
         assert verdict.lost["orders of several alarms"] == 1, verdict.words
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_device_gone_twice_not_at_all_or_at_an_impossible_time_is_seen(
+    expected: Expected, *, shared: bool
+) -> None:
+    found = as_it_must_be(expected)
+    *rest, gone = found.alarms
+    for alarms, lost, extra in (
+        (rest, 1, 0),
+        ([*found.alarms, gone], 0, 1),
+        ([*rest, replace(gone, raised=START - SECOND)], 1, 1),
+        ([*rest, replace(gone, raised=START + 60 * SECOND)], 1, 1),
+        ([*rest, replace(gone, cleared=gone.raised)], 1, 1),
+    ):
+        verdict = judge(expected, replace(found, alarms=alarms), receipts_of(expected), shared=shared)
+        counts = verdict.lost["alarms of the gone"], verdict.extra["alarms of the gone"]
+        assert counts == (lost, extra), verdict.words
 
 
 def test_a_telling_of_what_was_over_is_forgiven_to_several_gateways_alone(expected: Expected) -> None:
