@@ -180,7 +180,7 @@ class _Round:
             messages=_different(spoken) + len(refused) + len(paid),
             sent=senders.sent + sum(kiosk.sent for kiosk in kiosks),
             readings=expected.rows,
-            alarms=len(expected.alarms),
+            alarms=len(expected.alarms) + len(expected.gone),
             orders=len(expected.orders) + len(expected.together),
             letters=len(expected.letters),
             payments=len(expected.books.taken),
