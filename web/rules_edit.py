@@ -71,16 +71,20 @@ async def edit(request: web.Request) -> web.StreamResponse:
         made, fields, code = whole(source.text), Fields(source.text, {}), ""
     else:
         made, fields = put_back(opened, opened.fields), opened.fields
-    return _form(request, Draft(file, code, known.version(file), made, fields), [])
+    return await _form(request, Draft(file, code, known.version(file), made, fields), [])
 
 
-def _form(request: web.Request, draft: Draft, places: list[Place], status: int = 200) -> web.Response:
-    return page(
-        request,
-        "rules/edit.html",
-        {"draft": draft, "texts": TEXTS if draft.code else (), "problems": places, "days": TRIED.days},
-        status=status,
-    )
+async def _form(request: web.Request, draft: Draft, places: list[Place], status: int = 200) -> web.Response:
+    async with house_of(request).pool.connection() as conn:
+        going_on = await trial_store.going_on(conn, account_of(request).id)
+    shown = {
+        "draft": draft,
+        "texts": TEXTS if draft.code else (),
+        "problems": places,
+        "days": TRIED.days,
+        "going_on": going_on,
+    }
+    return page(request, "rules/edit.html", shown, status=status)
 
 
 async def _draft(request: web.Request, known: InForce) -> Draft:
@@ -136,7 +140,7 @@ async def try_form(request: web.Request) -> web.StreamResponse:
     draft = await _draft(request, known)
     places = _places(known, draft)
     if places or draft.stale:
-        return _form(request, draft, places, 409 if draft.stale else 422)
+        return await _form(request, draft, places, 409 if draft.stale else 422)
     now = now_of(request)
     async with house.pool.connection() as conn:
         times = (now - TRIED, now)

@@ -1,8 +1,9 @@
 """The rules as an administrator reads them: by file, with each version, by whom and why, and the way back."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from config.vocabulary import load_vocabulary
 from dispatch.policy import shipped_policy
 from dispatch.switching import rules_gone
 from rules.document import RuleFileError
-from rules.editing import codes_of
+from rules.editing import codes_of, open_rule
 from rules.moments import span_in_words
 from rules.rule import Happens, Holds, Offline, Rule, Silent
 from rules.sources import class_of
@@ -61,6 +62,7 @@ class Summary:
     ends: str
     order: str
     skill: str
+    whole: str  # as it is written, without its texts: ladder, hours, what holds it, deadlines and all
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +104,24 @@ def shown_file(request: web.Request, known: InForce, file: str) -> Shown:
     if source is None:
         raise Refusal(404)
     language = language_of(request)
-    rules = [known.book.rule(code) for code in codes_of(source.text)]
+    written = _written(source.text)
     return Shown(
         file,
         class_of(source) or "",
-        tuple(_summary(request, rule, language) for rule in rules),
+        tuple(_summary(request, known.book.rule(code), language, written[code]) for code in written),
         known.newest.get(file),
         known.outdated(file) is not None,
     )
 
 
-def _summary(request: web.Request, rule: Rule, language: Language) -> Summary:
+@lru_cache(maxsize=64)
+def _written(text: str) -> Mapping[str, str]:
+    """Return each rule of a file as it is written; taking one out of its file takes some time."""
+    opened = {code: open_rule(text, code) for code in codes_of(text)}
+    return {code: "" if each is None else each.fields.logic for code, each in opened.items()}
+
+
+def _summary(request: web.Request, rule: Rule, language: Language, whole: str) -> Summary:
     return Summary(
         rule.code,
         rule.title[language],
@@ -122,6 +131,7 @@ def _summary(request: web.Request, rule: Rule, language: Language) -> Summary:
         _ends(rule),
         rule.order.kind if rule.order is not None else "",
         rule.order.skill if rule.order is not None else "",
+        whole,
     )
 
 

@@ -42,6 +42,8 @@ async def ask(
     conn: AsyncConnection, file: str, base: int, text: str, times: tuple[datetime, datetime], account_id: int
 ) -> int:
     """Ask for a trial up to the second of `times`, which is now; what the account had waiting ends."""
+    # Of two asked for in the same moment the second ends the first.
+    await conn.execute("SELECT FROM account WHERE id = %(id)s FOR NO KEY UPDATE", {"id": account_id})
     await conn.execute(
         """
         UPDATE rule_trial SET status = 'cancelled', ended_at = %(now)s
@@ -71,6 +73,15 @@ async def read(conn: AsyncConnection, trial_id: int) -> Trial | None:
     """One trial."""
     async with conn.cursor(row_factory=class_row(Trial), binary=True) as cursor:
         await cursor.execute(_TRIAL + " WHERE t.id = %(id)s", {"id": trial_id})
+        return await cursor.fetchone()
+
+
+async def going_on(conn: AsyncConnection, account_id: int) -> Trial | None:
+    """The trial of an account that is not over, which another would end."""
+    async with conn.cursor(row_factory=class_row(Trial), binary=True) as cursor:
+        await cursor.execute(
+            _TRIAL + " WHERE t.account_id = %(id)s AND t.status IN ('waiting', 'running')", {"id": account_id}
+        )
         return await cursor.fetchone()
 
 

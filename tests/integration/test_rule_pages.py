@@ -152,7 +152,11 @@ async def test_who_comes_second_is_told_and_nothing_is_overruled(
 async def test_a_trial_can_be_cancelled_and_a_new_one_ends_the_old(
     admin: Browser, site: Site, conn: AsyncConnection
 ) -> None:
+    _, before = await admin.get("/rules/bin/edit?rule=bin_overflow")
     first = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    _, warned = await admin.get("/rules/bin/edit?rule=bin_overflow")
+    assert ("试运行还未结束" in before, "试运行还未结束" in warned) == (False, True)
+    assert f'href="{first}"' in warned
     second = await tried(admin, form("bin_overflow", {"title.zh": "桶很满"}))
     assert await one(conn, "SELECT count(*) FROM rule_trial WHERE status = 'cancelled'") == 1
     assert first != second
@@ -204,6 +208,13 @@ async def test_a_trial_that_fails_says_why(admin: Browser, site: Site, conn: Asy
 )  # fmt: skip
 async def test_what_is_not_there_is_not_found(admin: Browser, path: str) -> None:
     assert (await admin.get(path))[0] == 404
+
+
+async def test_a_rule_is_shown_whole(admin: Browser) -> None:
+    for path in ("/rules", "/rules/bin"):
+        _, text = await admin.get(path)
+        for words in ("ladder:", "cancel_on_clear: true", "respond:"):
+            assert words in text, f"{path} leaves out {words}"
 
 
 async def test_pages_of_all_rules_open(admin: Browser) -> None:
