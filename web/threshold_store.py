@@ -51,6 +51,11 @@ class Change:
     who: str
 
 
+async def lock(conn: AsyncConnection, community_id: int) -> None:
+    """Let nobody else change a community's thresholds until this transaction ends."""
+    await conn.execute("SELECT FROM community WHERE id = %(id)s FOR NO KEY UPDATE", {"id": community_id})
+
+
 async def levels(conn: AsyncConnection, place: Place, asset_class: str, asset: str) -> Levels | None:
     """What is set for a place, and for an asset of it where one is named; None where that is not there."""
     cursor = await conn.execute(

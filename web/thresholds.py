@@ -100,6 +100,11 @@ async def change(request: web.Request) -> web.StreamResponse:
         chosen = await _chosen(conn, request, typed)
         if chosen is None:
             raise Refusal(404)
+        # Who saves at the same moment waits here, and then sees what was set meanwhile.
+        await threshold_store.lock(conn, chosen.place.community_id)
+        chosen = await _chosen(conn, request, typed)
+        if chosen is None:
+            raise Refusal(404)
         values: dict[str, threshold_store.Value | None] = {}
         faults: dict[str, str] = {}
         for name, rule in chosen.attributes.items():
@@ -119,15 +124,14 @@ async def change(request: web.Request) -> web.StreamResponse:
             return page(request, "thresholds/thresholds.html", context, status=409)
         if values:
             account = account_of(request)
-            async with conn.transaction():
-                await threshold_store.put(
-                    conn,
-                    chosen.place,
-                    chosen.asset_class,
-                    chosen.levels.asset_id if chosen.asset else None,
-                    values,
-                    (account.name, account.id),
-                )
+            await threshold_store.put(
+                conn,
+                chosen.place,
+                chosen.asset_class,
+                chosen.levels.asset_id if chosen.asset else None,
+                values,
+                (account.name, account.id),
+            )
     return go(chosen.address)
 
 

@@ -1,14 +1,17 @@
 """The page of thresholds over real HTTP: what holds and why, changing it, setting it back, and who may."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import ClientResponse
 from aiohttp.test_utils import BaseTestServer
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from tests import town as towns
+from tests.integration.gateway_world import until
 from tests.integration.web_client import Browser, quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from web.app import create_app
@@ -118,6 +121,32 @@ async def test_what_somebody_else_set_meanwhile_is_not_overwritten_unseen(
     assert await rows(conn, query) == [(25,)]
     same = await manager.post("/thresholds", {**HERE, f"t-{HIGH}": "25", f"was-{HIGH}": ""})
     assert same.status == 303, "both meant the same"
+
+
+async def test_of_two_who_save_in_the_same_moment_the_second_is_told(
+    manager: Browser, conn: AsyncConnection, pool: AsyncConnectionPool
+) -> None:
+    def save(value: str) -> "asyncio.Task[ClientResponse]":
+        fields = {**HERE, f"t-{HIGH}": value, f"was-{HIGH}": ""}
+        return asyncio.create_task(manager.post("/thresholds", fields))
+
+    async def both_wait() -> bool:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        async with pool.connection() as looking:
+            return await rows(looking, waiting) == [(2,)]
+
+    async with conn.transaction():
+        await conn.execute("SELECT FROM community WHERE code = 'home' FOR UPDATE")
+        saving = [save("25"), save("26")]
+        await until(both_wait, "both to wait for their turn")
+    answers = [await each for each in saving]
+    assert sorted(each.status for each in answers) == [303, 409]
+    [(kept,)] = await rows(conn, "SELECT becomes FROM threshold_change")
+    [told] = [await each.text() for each in answers if each.status == 409]
+    assert f'name="was-{HIGH}" value="{kept:g}"' in told
 
 
 async def test_a_change_is_set_back_with_one_button(manager: Browser, conn: AsyncConnection) -> None:
