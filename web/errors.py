@@ -17,11 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
-    """An answer with an error status; `reason` is a sentence in the reader's language."""
+    """An answer with an error status; `what` and `reason` are words in the reader's language."""
 
-    def __init__(self, status: int, reason: str = "", *, retry_after: int | None = None) -> None:
+    def __init__(
+        self, status: int, reason: str = "", *, what: str = "", retry_after: int | None = None
+    ) -> None:
         super().__init__(reason or str(status))
         self.status = status
+        self.what = what
         self.reason = reason
         self.retry_after = retry_after
 
@@ -49,7 +52,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refusal as refusal:
-        response = _error_page(request, refusal.status, refusal.reason)
+        response = _error_page(request, refusal.status, refusal.reason, title=refusal.what)
         if refusal.retry_after is not None:
             response.headers["Retry-After"] = str(refusal.retry_after)
         return response
@@ -71,7 +74,9 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _error_page(request, 500, reference=reference)
 
 
-def _error_page(request: web.Request, status: int, reason: str = "", *, reference: str = "") -> web.Response:
+def _error_page(
+    request: web.Request, status: int, reason: str = "", *, title: str = "", reference: str = ""
+) -> web.Response:
     request.setdefault(LANGUAGE, "zh")
     known = (
         status if status in _SENTENCES else (400 if status < web.HTTPInternalServerError.status_code else 500)
@@ -82,6 +87,6 @@ def _error_page(request: web.Request, status: int, reason: str = "", *, referenc
     return page(
         request,
         "error_part.html" if part else "error.html",
-        {"status": status, "what": say(what), "why": reason or say(why), "reference": reference},
+        {"status": status, "what": title or say(what), "why": reason or say(why), "reference": reference},
         status=status,
     )

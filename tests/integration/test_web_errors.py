@@ -211,3 +211,13 @@ async def test_a_form_that_is_not_utf_8_is_refused(server: BaseTestServer, body:
         headers = {"Content-Type": kind, "X-CSRF-Token": browser.csrf}
         async with browser.client.post("/sign-in", data=body, headers=headers) as response:
             assert response.status == 400
+
+
+async def test_a_form_that_is_out_of_date_says_so(server: BaseTestServer) -> None:
+    async with Browser(server) as browser:
+        await browser.sign_in("ann")
+        for language, words in (("zh", "页面已过期"), ("en", "This form is out of date")):
+            assert (await browser.post("/language", {"language": language, "next": "/account"})).status == 303
+            stale = await browser.post("/language", {"csrf": "old", "language": "zh", "next": "/account"})
+            assert stale.status == 403
+            assert words in await stale.text()
