@@ -99,9 +99,9 @@ def _check(request: web.Request, form: Mapping[str, object] | None) -> None:
         raise Refusal(403)
     token = request.headers.get(CSRF_HEADER) or (form or {}).get(CSRF_FIELD)
     if not isinstance(token, str) or not secrets.compare_digest(token.encode(), csrf_of(request).encode()):
-        say = translator(request).gettext
-        why = say("Nothing was changed. Go back, load the page again, and repeat.")
-        raise Refusal(403, why, what=say("This form is out of date"))
+        say = translator(request)
+        why = say.gettext("Nothing was changed. Go back, load the page again, and repeat.")
+        raise Refusal(403, why, what=say.gettext("This form is out of date"))
 
 
 def _same_origin(request: web.Request) -> bool:
