@@ -108,7 +108,8 @@ async def test_of_two_at_once_one_wins(conn: AsyncConnection, pool: AsyncConnect
 
     done = await asyncio.gather(*(one_of(percent) for percent in range(60, 66)), return_exceptions=True)
     assert len([each for each in done if isinstance(each, Switched)]) == 1
-    assert len([each for each in done if isinstance(each, ChangedMeanwhile)]) == 5
+    # Who waits too long for its turn, on a machine that has much to do, is told to come again.
+    assert len([each for each in done if isinstance(each, ChangedMeanwhile | Busy)]) == 5
     assert len(await store.history(conn, "bin")) == 1
 
 
