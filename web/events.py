@@ -50,7 +50,8 @@ async def _next(response: web.StreamResponse, subscriber: Subscriber) -> None:
     except TimeoutError:
         await response.write(_ALIVE)
         return
-    await response.write(b"".join(encode(what, ids) for what, ids in subscriber.take()))
+    told = subscriber.take(time.monotonic())
+    await response.write(b"".join(encode(what, ids) for what, ids in told))
     await asyncio.sleep(MERGE_SECONDS)  # changes meanwhile arrive together
 
 

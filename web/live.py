@@ -22,6 +22,8 @@ from web.store import Account
 log = logging.getLogger(__name__)
 
 MERGE_SECONDS: Final = 0.25
+# What may happen many times a second for hours is told this many seconds apart; its last is always told.
+PACE_SECONDS: Final = {"reading": 2.0, "deadletter": 2.0}
 ALIVE_SECONDS: Final = 15.0
 MOST_IDS: Final = 500
 MOST_STREAMS: Final = 6
@@ -54,6 +56,7 @@ class Subscriber:
     account: Account
     waiting: dict[str, set[int]] = field(default_factory=dict)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    again: dict[str, float] = field(default_factory=dict)  # when a kind that has a pace may be told again
     closed: bool = False
 
     def add(self, what: str, ids: Collection[int]) -> None:
@@ -76,11 +79,13 @@ class Subscriber:
         self.closed = True
         self.ready.set()
 
-    def take(self) -> list[tuple[str, list[int]]]:
-        """Return and forget what is waiting."""
-        told = [(what, sorted(ids)) for what, ids in self.waiting.items()]
-        self.waiting = {}
-        self.ready.clear()
+    def take(self, now: float) -> list[tuple[str, list[int]]]:
+        """Return and forget what may be told at `now` (seconds of a steady clock); the rest waits on."""
+        due = [what for what in self.waiting if self.again.get(what, now) <= now]
+        self.again.update({what: now + PACE_SECONDS[what] for what in due if what in PACE_SECONDS})
+        told = [(what, sorted(self.waiting.pop(what))) for what in due]
+        if not self.waiting:
+            self.ready.clear()
         return told
 
 

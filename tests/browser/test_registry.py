@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import BaseTestServer
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
@@ -30,11 +30,15 @@ EUI = "24e124713c400001"
 MISTAKEN = "小区,设备编码,型号,资产,DevEUI\n{home},a 1,bin-nativ,L7,\n{home},a-2,milesight-em310-udl,,12\n"
 
 
-# The list was asked for again, and what came is dealt with.
-_LOADED = """
-    new Promise((done) => document.body.addEventListener("htmx:afterRequest", (event) => {
-        if (event.detail.target.id === "strangers") setTimeout(done, 100);
-    }))
+# Marks the page when a list came and was dealt with, and when a dead letter was told of.
+_WATCH = """
+    const mark = (name) => setTimeout(() => document.body.setAttribute(name, ""), 100);
+    document.body.addEventListener("htmx:afterRequest", (event) => {
+        if (event.detail.target.id === "strangers") mark("data-test-listed");
+    });
+    document.body.addEventListener("htmx:sseMessage", (event) => {
+        if (event.detail.type === "deadletter") mark("data-test-told");
+    });
 """
 
 
@@ -135,11 +139,14 @@ async def test_an_adopted_device_shows_when_its_messages_are_taken(
     await ingest.take([up("LATE-1", clock.now(), home, speed_m_s=0.5)])
     await expect(page.locator("article:has-text('LATE-1')")).to_have_count(1)
     await page.click("article:has-text('LATE-1') summary")
-    loaded = asyncio.ensure_future(page.evaluate(_LOADED))
+    await page.evaluate(_WATCH)
     await ingest.take([up("LATE-2", clock.now(), home, speed_m_s=0.5)])
-    await loaded
+    await expect(page.locator("body[data-test-listed]")).to_have_count(1)
     await expect(page.locator("article:has-text('LATE-1') pre")).to_be_visible()
     await expect(page.locator("article:has-text('LATE-2')")).to_have_count(0)
+    await page.click("article:has-text('LATE-1') summary")
+    await page.evaluate("document.activeElement.blur()")
+    await expect(page.locator("article:has-text('LATE-2')")).to_have_count(1)
     await page.click("article:has-text('L1-T') >> text=Adopt")
     await page.fill("#search", "L1")
     await page.click("#found label:has-text('L1')")
@@ -151,6 +158,36 @@ async def test_an_adopted_device_shows_when_its_messages_are_taken(
         pass
     await expect(page.locator("#waiting")).to_contain_text("were taken: 3")
     assert reader.troubles == []
+    await reader.close()
+
+
+async def test_what_happens_while_the_list_is_on_its_way_is_asked_for_next(
+    chromium: Browser, server: BaseTestServer, conn: AsyncConnection, clock: ManualClock,
+    pool: AsyncConnectionPool,
+) -> None:  # fmt: skip
+    home = await _community(conn)
+    reader = await Reader.open(chromium, server, "en", 1280)
+    page = reader.page
+    await reader.sign_in("manager")
+    on_its_way, heard = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        if route.request.resource_type != "xhr" or on_its_way.is_set():
+            await route.continue_()
+            return
+        old = await route.fetch()
+        on_its_way.set()
+        await heard.wait()
+        await route.fulfill(response=old)
+
+    await page.route("**/devices/strangers", late)
+    await page.goto("/devices/strangers")
+    await on_its_way.wait()
+    await page.evaluate(_WATCH)
+    await make_ingest(pool, clock).take([up("LATE-1", clock.now(), home, speed_m_s=0.5)])
+    await expect(page.locator("body[data-test-told]")).to_have_count(1)
+    heard.set()
+    await expect(page.locator("article:has-text('LATE-1')")).to_have_count(1)
     await reader.close()
 
 
