@@ -27,14 +27,20 @@ class StateRow(NamedTuple):
         return self.community_id, self.device_id
 
 
-@dataclass(frozen=True, slots=True)
-class DueRow:
-    """A device's memory, locked because its time has come, with what its rules need to know of it."""
+# What a device's rules need to know of it; of device d, asset a, its area r and its community c.
+WATCHED = """
+    d.community_id, d.id AS device_id, c.code AS community, d.code, d.profile, d.asset_id,
+    a.class AS asset_class, c.timezone,
+    attributes_of(a.class, c.thresholds, r.thresholds, a.attributes, d.attributes) AS attributes
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What a device's rules need to know of it: the columns `WATCHED`."""
 
     community_id: int
     device_id: int
-    state: bytes
-    next_due: datetime | None
     community: str
     code: str
     profile: str
@@ -42,7 +48,6 @@ class DueRow:
     asset_class: str | None
     attributes: dict[str, Any]
     timezone: str
-    retired: bool
 
     @property
     def key(self) -> Key:
@@ -61,6 +66,15 @@ class DueRow:
             attributes=self.attributes,
             timezone=self.timezone,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueRow(Watched):
+    """A device's memory, locked because its time has come, with what its rules need to know of it."""
+
+    state: bytes
+    next_due: datetime | None
+    retired: bool
 
 
 class Save(NamedTuple):
@@ -113,11 +127,10 @@ async def lock_due(conn: AsyncConnection, now: datetime, limit: int) -> list[Due
     async with conn.cursor(row_factory=class_row(DueRow)) as cursor:
         await cursor.execute(
             """
-            SELECT s.community_id, s.device_id, convert_to(s.state::text, 'UTF8') AS state, s.next_due,
-                   c.code AS community, d.code, d.profile, d.asset_id, a.class AS asset_class,
-                   attributes_of(a.class, c.thresholds, r.thresholds, a.attributes, d.attributes)
-                     AS attributes,
-                   c.timezone,
+            SELECT"""
+            + WATCHED
+            + """
+                   , convert_to(s.state::text, 'UTF8') AS state, s.next_due,
                    coalesce(d.retired_at <= %(now)s, false)
                      OR coalesce(a.retired_on <= (%(now)s AT TIME ZONE c.timezone)::date, false) AS retired
             FROM device_state s

@@ -3,48 +3,25 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, tuple_row
 
-from gateway.signals import Device
 from rules.moments import to_moment
 from rules.replay.device import Alarm
 from rules.replay.reel import Row
+from rules.store import WATCHED, Watched
 
 PAGE = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject(Watched):
     """A device whose history is replayed. `until` is when it was retired, if it was."""
 
-    community_id: int
-    device_id: int
-    community: str
-    code: str
-    profile: str
-    asset_id: int
     asset_class: str
-    attributes: dict[str, Any]
-    timezone: str
     area_id: int
     until: datetime | None
-
-    @property
-    def device(self) -> Device:
-        return Device(
-            community_id=self.community_id,
-            device_id=self.device_id,
-            community=self.community,
-            code=self.code,
-            profile=self.profile,
-            asset_id=self.asset_id,
-            asset_class=self.asset_class,
-            attributes=self.attributes,
-            timezone=self.timezone,
-        )
 
 
 async def device_ids(
@@ -78,12 +55,10 @@ async def subjects(conn: AsyncConnection, ids: Sequence[int]) -> list[Subject]:
     async with conn.cursor(row_factory=class_row(Subject)) as cursor:
         await cursor.execute(
             """
-            SELECT d.community_id, d.id AS device_id, c.code AS community, d.code, d.profile,
-                   a.id AS asset_id, a.class AS asset_class,
-                   attributes_of(a.class, c.thresholds, r.thresholds, a.attributes, d.attributes)
-                     AS attributes,
-                   c.timezone, a.area_id,
-                   least(d.retired_at, a.retired_on::timestamp AT TIME ZONE c.timezone) AS until
+            SELECT"""
+            + WATCHED
+            + """
+                   , a.area_id, least(d.retired_at, a.retired_on::timestamp AT TIME ZONE c.timezone) AS until
             FROM device d
             JOIN asset a ON a.id = d.asset_id
             JOIN community c ON c.id = d.community_id
