@@ -12,7 +12,7 @@ from psycopg import DatabaseError
 from clerestory.site import Site
 from clerestory.steps import Loop
 from dispatch import plans
-from gateway.devices import adopting
+from gateway.devices import strangers
 from rules.apply import end_retired_rules
 from storage import rollups, telemetry
 from storage.compression import UNTOUCHED, compress_older_than
@@ -114,7 +114,7 @@ class Schedule:
         async with self._site.pool.connection() as conn:
             dropped = await telemetry.drop_older_than(conn, oldest)
         async with self._site.pool.connection() as conn:
-            forgotten = await adopting.forget(conn, oldest)
+            forgotten = await strangers.forget(conn, oldest)
         if forgotten:
             log.warning("forgot %d messages of devices that nobody registered", forgotten)
         await self._compress(now)

@@ -11,11 +11,11 @@ from psycopg.errors import UniqueViolation
 from config.profiles import load_profiles
 from config.text import Text
 from gateway.delivery import Delivery
-from gateway.devices import adopting, guessing, register, store
-from gateway.devices.adopting import NATIVE, RADIO, Message
+from gateway.devices import guessing, register, store, strangers
 from gateway.devices.draft import CODE, Fault, Fit, Registered
 from gateway.devices.payloads import readable, readable_name
 from gateway.devices.register import GoneMeanwhile, Hand
+from gateway.devices.strangers import NATIVE, RADIO, Message
 from gateway.known import Window
 from web import device_place_store
 from web.access import KEEPERS, require
@@ -98,7 +98,7 @@ async def create(request: web.Request) -> web.StreamResponse:
 
 def _same_speaker(fit: Fit, speaker: str) -> list[Fault]:
     """Refuse to register a stranger under a name by which its messages would not be known."""
-    if speaker in adopting.speakers_of(fit.community, fit.code, fit.dev_eui):
+    if speaker in strangers.speakers_of(fit.community, fit.code, fit.dev_eui):
         return []
     name = "dev_eui" if speaker.startswith(RADIO) else "code"
     right = speaker.removeprefix(RADIO).removeprefix(NATIVE)
@@ -176,7 +176,7 @@ async def _form(
     communities = await device_place_store.communities(conn, account.communities)
     messages: list[Message] = []
     if form.speaker and _may_see(form.speaker, [each.code for each in communities]):
-        messages = await adopting.messages(conn, form.speaker, MESSAGES)
+        messages = await strangers.messages(conn, form.speaker, MESSAGES)
         form = _named(form, communities[0].code if communities else "")
     deliveries = [Delivery(each.topic, each.payload, each.received_at) for each in messages]
     ranked = guessing.likely_profiles(deliveries, load_profiles(), _ANY_TIME) if deliveries else ()

@@ -4,10 +4,10 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.devices import adopting
-from gateway.devices.adopting import MOST_COUNTED, NATIVE, RADIO
+from gateway.devices import strangers
 from gateway.devices.draft import CODE
 from gateway.devices.payloads import readable, readable_name
+from gateway.devices.strangers import MOST_COUNTED, NATIVE, RADIO
 from web import device_place_store
 from web.access import KEEPERS, require
 from web.house import house_of, now_of
@@ -21,20 +21,20 @@ LONGEST_NAME: Final = 300
 def routes() -> list[web.RouteDef]:
     """Return the routes of the strangers' page."""
     return [
-        web.get("/devices/strangers", strangers),
+        web.get("/devices/strangers", show),
         web.post("/devices/ignore", ignore),
         web.post("/devices/heed", heed),
     ]
 
 
 @require(*KEEPERS)
-async def strangers(request: web.Request) -> web.StreamResponse:
+async def show(request: web.Request) -> web.StreamResponse:
     """List who publishes without being registered, heard last first; or those that are ignored."""
     ignored = "ignored" in request.query
     search = request.query.get("q", "").replace("\0", "").strip()[:LONGEST_NAME]
     async with house_of(request).pool.connection() as conn:
         known = await device_place_store.communities(conn, account_of(request).communities)
-        found = await adopting.strangers(conn, [each.code for each in known], ignored=ignored, search=search)
+        found = await strangers.latest(conn, [each.code for each in known], ignored=ignored, search=search)
     return page(
         request,
         "registry/strangers.html",
@@ -52,7 +52,7 @@ async def strangers(request: web.Request) -> web.StreamResponse:
             "ignored": ignored,
             "q": search,
             "counted": MOST_COUNTED,
-            "shown": adopting.MOST_SHOWN,
+            "shown": strangers.MOST_SHOWN,
         },
     )
 
@@ -72,7 +72,7 @@ async def ignore(request: web.Request) -> web.StreamResponse:
     speaker = await _speaker(request)
     if speaker is not None:
         async with house_of(request).pool.connection() as conn:
-            await adopting.ignore(conn, speaker, now_of(request), account_of(request).id)
+            await strangers.ignore(conn, speaker, now_of(request), account_of(request).id)
     return go("/devices/strangers")
 
 
@@ -82,5 +82,5 @@ async def heed(request: web.Request) -> web.StreamResponse:
     speaker = await _speaker(request)
     if speaker is not None:
         async with house_of(request).pool.connection() as conn:
-            await adopting.heed(conn, speaker)
+            await strangers.heed(conn, speaker)
     return go("/devices/strangers?ignored")

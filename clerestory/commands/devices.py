@@ -14,13 +14,13 @@ from config.clock import SystemClock
 from config.profiles import load_profiles
 from config.settings import load_settings
 from config.text import Language
-from gateway.devices import adopting, importing, listing, register, store
-from gateway.devices.adopting import Stranger
+from gateway.devices import importing, listing, register, store
 from gateway.devices.draft import Fit, Registered, Wanted, judge
 from gateway.devices.importing import Plan
 from gateway.devices.payloads import readable_name
 from gateway.devices.register import DeviceRefused, Hand
 from gateway.devices.sheet import HEADINGS, Unreadable, read, write_csv, write_excel
+from gateway.devices.strangers import MOST_COUNTED, Stranger, latest
 
 NAMES_SHOWN = 8
 
@@ -183,12 +183,12 @@ def strangers(*, ignored: bool) -> None:
     """List who publishes without being registered; `add` one, and what it sent is taken."""
 
     async def act(conn: AsyncConnection, _: Site) -> list[Stranger]:
-        return await adopting.strangers(conn, list(await store.communities(conn)), ignored=ignored)
+        return await latest(conn, list(await store.communities(conn)), ignored=ignored)
 
     found = _run(act)
     for each in found:
         name = f"DevEUI {each.dev_eui}" if each.dev_eui else readable_name(f"{each.community}/{each.code}")
-        many = f"{each.count}{'+' if each.count >= adopting.MOST_COUNTED else ''} messages"
+        many = f"{each.count}{'+' if each.count >= MOST_COUNTED else ''} messages"
         click.echo(
             f"{name}\t{many}\tfirst {each.first_at:%Y-%m-%d %H:%M}Z\tlast {each.last_at:%Y-%m-%d %H:%M}Z"
         )

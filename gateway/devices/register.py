@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 
 from config.profiles import Profiles
 from config.text import Text
-from gateway.devices import adopting, store
+from gateway.devices import adopting, store, strangers
 from gateway.devices.attributes import Limits
 from gateway.devices.draft import Fit, Land, Registered, Wanted
 from gateway.devices.store import NewChange
@@ -95,13 +95,13 @@ async def apply(conn: AsyncConnection, fits: Sequence[Fit], hand: Hand) -> None:
     speakers = [
         (ids[fit.community_id, fit.code], name)
         for fit in new
-        for name in adopting.speakers_of(fit.community, fit.code, fit.dev_eui)
+        for name in strangers.speakers_of(fit.community, fit.code, fit.dev_eui)
     ]
     speakers += [
         (was.device_id, name)
         for fit, was in changed
         if fit.dev_eui not in {None, was.dev_eui}
-        for name in adopting.speakers_of(fit.community, fit.code, fit.dev_eui)
+        for name in strangers.speakers_of(fit.community, fit.code, fit.dev_eui)
     ]
     await adopting.take_what_waits(conn, speakers, hand.at, hand.account_id, hand.at + WATCHED_FOR)
     touched = [(fit.community_id, ids[fit.community_id, fit.code]) for fit in new]

@@ -19,7 +19,7 @@ from clerestory.worker import run_worker
 from config.profiles import load_profiles
 from config.settings import Settings
 from gateway.delivery import Delivery
-from gateway.devices import adopting, guessing, listing, register, store
+from gateway.devices import adopting, guessing, listing, register, store, strangers
 from gateway.devices.draft import Fit, Registered, Wanted, judge
 from gateway.devices.register import DeviceRefused, GoneMeanwhile, Hand
 from rules.book import load_rulebook
@@ -194,17 +194,17 @@ async def test_strangers_are_grouped_by_who_they_are(
     await ingest.take([up("who-1", fill_percent=number) for number in range(3)])
     await ingest.take([chirpstack(1), things_stack(2), up("who-2", community="nowhere")])
     await ingest.take([said("clerestory/court/who-1/status", "online")])
-    found = {each.speaker: each for each in await adopting.strangers(conn, ["court"])}
+    found = {each.speaker: each for each in await strangers.latest(conn, ["court"])}
     assert set(found) == {"clerestory/court/who-1", f"eui/{EUI}"}
     assert [found[each].count for each in sorted(found)] == [4, 2]
-    assert [each.speaker for each in await adopting.strangers(conn, [])] == [f"eui/{EUI}"]
-    assert [each.code for each in await adopting.strangers(conn, ["court"], search="WHO")] == ["who-1"]
-    await adopting.ignore(conn, "clerestory/court/who-1", START, None)
-    await adopting.ignore(conn, "clerestory/court/who-1", START, None)
-    assert [each.speaker for each in await adopting.strangers(conn, ["court"])] == [f"eui/{EUI}"]
-    assert [each.code for each in await adopting.strangers(conn, ["court"], ignored=True)] == ["who-1"]
-    await adopting.heed(conn, "clerestory/court/who-1")
-    assert len(await adopting.strangers(conn, ["court"])) == 2
+    assert [each.speaker for each in await strangers.latest(conn, [])] == [f"eui/{EUI}"]
+    assert [each.code for each in await strangers.latest(conn, ["court"], search="WHO")] == ["who-1"]
+    await strangers.ignore(conn, "clerestory/court/who-1", START, None)
+    await strangers.ignore(conn, "clerestory/court/who-1", START, None)
+    assert [each.speaker for each in await strangers.latest(conn, ["court"])] == [f"eui/{EUI}"]
+    assert [each.code for each in await strangers.latest(conn, ["court"], ignored=True)] == ["who-1"]
+    await strangers.heed(conn, "clerestory/court/who-1")
+    assert len(await strangers.latest(conn, ["court"])) == 2
 
 
 async def test_a_flood_of_names_hides_nobody_and_costs_little(conn: AsyncConnection, world: World) -> None:
@@ -220,14 +220,14 @@ async def test_a_flood_of_names_hides_nobody_and_costs_little(conn: AsyncConnect
         """,
         {"at": START},
     )
-    first, *rest = await adopting.strangers(conn, ["court"])
-    assert (first.code, first.count) == ("chatty", adopting.MOST_COUNTED)
-    assert len(rest) == adopting.MOST_SHOWN - 1
-    assert [each.count for each in await adopting.strangers(conn, ["court"], search="quiet")] == [1]
-    assert await adopting.forget(conn, START) == 1, "the one that is too old"
-    assert await adopting.forget(conn, START, most=5_000) == 7_000
-    assert await adopting.forget(conn, START, most=5_000) == 0
-    assert {each.code for each in await adopting.strangers(conn, ["court"])} == {"chatty"}
+    first, *rest = await strangers.latest(conn, ["court"])
+    assert (first.code, first.count) == ("chatty", strangers.MOST_COUNTED)
+    assert len(rest) == strangers.MOST_SHOWN - 1
+    assert [each.count for each in await strangers.latest(conn, ["court"], search="quiet")] == [1]
+    assert await strangers.forget(conn, START) == 1, "the one that is too old"
+    assert await strangers.forget(conn, START, most=5_000) == 7_000
+    assert await strangers.forget(conn, START, most=5_000) == 0
+    assert {each.code for each in await strangers.latest(conn, ["court"])} == {"chatty"}
 
 
 def test_profiles_that_understand_come_first() -> None:
