@@ -12,7 +12,7 @@ from dispatch.order import Order
 from dispatch.people import By
 from dispatch.refusals import IllegalMove, NoSuchOrder, NotYours, RequestReused
 from dispatch.status import Status
-from dispatch.store import orders
+from dispatch.store import order_moves, orders
 from dispatch.words import plain
 
 # Longer than any name of a tap has to be.
@@ -57,7 +57,7 @@ async def move(
         after = await decide(order)
         if not await orders.write(conn, order, after):
             raise IllegalMove(order_id, order.status, after.status)
-        await orders.add_move(conn, order_id, order.status, after.status, by, now, why)
+        await order_moves.add(conn, order_id, order.status, after.status, by, now, why)
         await notices.order_changed(conn, after)
         return Moved(order_id, order.status, after.status, now)
 
@@ -74,7 +74,7 @@ async def _earlier(
     if by.request_id is None:
         return None
     plain("request_id", by.request_id, LONGEST_REQUEST)
-    found = await orders.move_of_request(conn, order_id, by.request_id)
+    found = await order_moves.of_request(conn, order_id, by.request_id)
     if found is None:
         return None
     before, after, at = found

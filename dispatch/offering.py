@@ -16,7 +16,7 @@ from dispatch.policy import Policy
 from dispatch.refusals import BadField
 from dispatch.roster import Technician, next_on_shift
 from dispatch.status import WAITING
-from dispatch.store import offers, orders, staff
+from dispatch.store import offers, order_moves, orders, staff
 from dispatch.store.offers import Offer
 
 
@@ -144,7 +144,7 @@ async def _offer(
     if order.status != "assigned":
         after = lifecycle.offered(order, now)
         await orders.write(conn, order, after)
-        await orders.add_move(conn, order.id, order.status, after.status, SYSTEM, now, why.text)
+        await order_moves.add(conn, order.id, order.status, after.status, SYSTEM, now, why.text)
     await notices.offer_made(conn, after, person.code, offer_id, expires, why.text, now)
     made = Offer(
         id=offer_id,

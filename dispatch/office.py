@@ -15,7 +15,7 @@ from dispatch.people import By
 from dispatch.policy import Policy, shipped_policy
 from dispatch.refusals import AlarmHasOrder, BadField, IllegalMove, NoSuchOrder
 from dispatch.status import HELD, LIVE
-from dispatch.store import many, offers, orders
+from dispatch.store import endings, offers, order_moves, orders
 from dispatch.words import both
 
 
@@ -103,9 +103,9 @@ async def merge(
             raise BadField("into", into, Text(zh="应为同一小区的工单", en="an order of the same community"))
         after = lifecycle.ended(order, "merged", now, into)
         await _nobody_waits(conn, order, after, now, reason)
-        await many.hand_over(conn, order_id, into, now)
+        await endings.hand_over(conn, order_id, into, now)
         absorbed = Text(zh=f"已并入工单 {order.number}", en=f"took over order {order.number}")
-        await orders.add_move(conn, into, target.status, target.status, By(by.account_id), now, absorbed)
+        await order_moves.add(conn, into, target.status, target.status, By(by.account_id), now, absorbed)
         await notices.order_changed(conn, target)
         return after
 

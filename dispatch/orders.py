@@ -15,7 +15,7 @@ from dispatch.new_order import NewOrder
 from dispatch.people import SYSTEM, By
 from dispatch.policy import Deadlines, Policy, deadlines_of, override_for, shipped_policy
 from dispatch.refusals import AlarmHasOrder, BadField
-from dispatch.store import orders
+from dispatch.store import order_moves, orders
 from dispatch.words import plain
 from storage.notify import notify
 
@@ -40,7 +40,7 @@ async def open_order(
         raise BadField("asset_id", new.asset_id, right)
     fields = order_fields(new, place, now, by, rules)
     order_id = await _insert(conn, fields)
-    await orders.add_move(conn, order_id, "open", "open", by, now, new.because)
+    await order_moves.add(conn, order_id, "open", "open", by, now, new.because)
     await notify(conn, "order", [order_id], new.community_id)
     return order_id
 

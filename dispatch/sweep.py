@@ -14,7 +14,7 @@ from dispatch.order import Order
 from dispatch.people import SYSTEM
 from dispatch.policy import Policy, shipped_policy
 from dispatch.status import WAITING
-from dispatch.store import offers, orders
+from dispatch.store import offers, order_moves, orders
 from dispatch.store.offers import Offer
 from dispatch.store.setbacks import put_off
 
@@ -151,7 +151,7 @@ async def _look(conn: AsyncConnection, taken: _Taken, order_id: int, now: dateti
         whom_en = ", ".join(_ROLES[step.whom].en for step in climb.steps)
         said = after.escalation
         why = Text(zh=f"升级至{whom}：{said.zh}", en=f"escalated to the {whom_en}: {said.en}")
-        await orders.add_move(conn, order_id, after.status, after.status, SYSTEM, now, why)
+        await order_moves.add(conn, order_id, after.status, after.status, SYSTEM, now, why)
         await notices.escalated(conn, after, climb.steps, now)
     if climb.steps or order_id in taken.touched or after.escalation != order.escalation:
         await notices.order_changed(conn, after)
@@ -161,7 +161,7 @@ async def _moved(
     conn: AsyncConnection, taken: _Taken, before: Order, after: Order, why: Text, now: datetime
 ) -> None:
     await orders.write(conn, before, after)
-    await orders.add_move(conn, before.id, before.status, after.status, SYSTEM, now, why)
+    await order_moves.add(conn, before.id, before.status, after.status, SYSTEM, now, why)
     taken.orders[before.id] = after
     taken.touched.add(before.id)
 

@@ -13,15 +13,15 @@ from dispatch.order import Order
 from dispatch.orders import order_fields
 from dispatch.people import SYSTEM
 from dispatch.policy import Policy
-from dispatch.store import many, orders
-from dispatch.store.many import Move
+from dispatch.store import alarm_orders, endings, offers, order_moves, orders
+from dispatch.store.order_moves import Move
 from storage.notify import notify
 
 
 async def open_for(conn: AsyncConnection, openings: Sequence[Opening], now: datetime, policy: Policy) -> None:
     """Open an order for each alarm, or for those that may share one together, or let it join one."""
     grouped = grouping.group(openings, await _joinable(conn, openings, now), now)
-    places = await many.places(conn, sorted({each.order.asset_id for each in openings}))
+    places = await alarm_orders.places(conn, sorted({each.order.asset_id for each in openings}))
     fields = {
         each.alarm_id: order_fields(each.order, places[each.order.asset_id], now, SYSTEM, policy)
         for each in openings
@@ -39,7 +39,7 @@ async def _joinable(conn: AsyncConnection, openings: Iterable[Opening], now: dat
     longest = max((each.group.within for each in sharing if each.group is not None), default=timedelta())
     areas = sorted({each.area_id for each in sharing})
     kinds = sorted({each.order.kind for each in sharing})
-    return await many.lock_joinable(conn, areas, kinds, now - longest)
+    return await alarm_orders.lock_joinable(conn, areas, kinds, now - longest)
 
 
 async def _open(
@@ -66,10 +66,12 @@ async def _open(
         )
         for each in party.openings:
             reasons[each.alarm_id] = _because(party)
-    opened = await many.insert(conn, rows, [[each.alarm_id for each in party.openings] for party in parties])
+    opened = await alarm_orders.insert(
+        conn, rows, [[each.alarm_id for each in party.openings] for party in parties]
+    )
     if opened:
         moves = [Move(each.id, "open", "open", reasons[each.alarm_id]) for each in opened]
-        await many.add_moves(conn, moves, now)
+        await order_moves.add_many(conn, moves, now)
         await _tell(conn, [(each.id, each.community_id) for each in opened])
 
 
@@ -92,8 +94,10 @@ async def _join(
         titles = _titles(party)
         why = Text(zh=f"又有告警并入：{titles.zh}", en=f"joined by another alarm: {titles.en}")
         moves.append(Move(order.id, there.status, there.status, why))
-    await many.join(conn, after, [[each.alarm_id for each in party.openings] for party in parties], now)
-    await many.add_moves(conn, moves, now)
+    await alarm_orders.join(
+        conn, after, [[each.alarm_id for each in party.openings] for party in parties], now
+    )
+    await order_moves.add_many(conn, moves, now)
     await _tell_holders(conn, {move.order_id: move.why for move in moves}, now)
     await _tell(conn, [(order.id, order.community_id) for order in after])
 
@@ -106,12 +110,12 @@ async def alarms_ended(
     `because` says why where they did not clear by themselves. An order is cancelled only when all its alarms
     are over, it says so, and nobody has accepted it.
     """
-    locked = await many.lock_orders_of(conn, list(ended))
+    locked = await orders.lock_of_alarms(conn, list(ended))
     if not locked:
         return
     why: dict[int, Text] = {}
     still: dict[int, int] = {}
-    for alarm in await many.ended_alarms(conn, list(ended)):
+    for alarm in await endings.ended_alarms(conn, list(ended)):
         said = because or _over(alarm.title if alarm.of > 1 else None, ended[alarm.alarm_id])
         before = why.get(alarm.order_id)
         why[alarm.order_id] = said if before is None else _and(before, said)
@@ -122,7 +126,7 @@ async def alarms_ended(
         await _cancel(conn, over, why, now)
     if rest:
         left = {order.id: _left(why[order.id], still[order.id]) for order in rest}
-        await many.add_moves(conn, [Move(o.id, o.status, o.status, left[o.id]) for o in rest], now)
+        await order_moves.add_many(conn, [Move(o.id, o.status, o.status, left[o.id]) for o in rest], now)
         await _tell_holders(conn, left, now)
     await _tell(conn, [(order.id, order.community_id) for order in (*over, *rest)])
 
@@ -131,9 +135,9 @@ async def _cancel(
     conn: AsyncConnection, over: Sequence[Order], why: Mapping[int, Text], now: datetime
 ) -> None:
     ids = [order.id for order in over]
-    await many.add_moves(conn, [Move(o.id, o.status, "cancelled", why[o.id]) for o in over], now)
-    await many.cancel(conn, ids)
-    gone = await many.withdraw_offers(conn, ids, now, why)
+    await order_moves.add_many(conn, [Move(o.id, o.status, "cancelled", why[o.id]) for o in over], now)
+    await endings.cancel(conn, ids)
+    gone = await offers.withdraw(conn, {each: why[each] for each in ids}, now)
     by_id = {order.id: replace(order, status="cancelled") for order in over}
     await notices.many_offers_ended(conn, [(by_id[each.order_id], each) for each in gone], now, why)
 
@@ -182,6 +186,10 @@ def _titles(party: Party) -> Text:
         zh="、".join(f"“{zh}”" + (f"×{n}" if n > 1 else "") for (zh, _), n in count.items()),
         en=", ".join(f"“{en}”" + (f" × {n}" if n > 1 else "") for (_, en), n in count.items()),
     )
+
+
+def _alarms(parties: Iterable[Party]) -> list[list[int]]:
+    return [[each.alarm_id for each in party.openings] for party in parties]
 
 
 def _soonest(rows: Iterable[Mapping[str, object]], name: str) -> datetime | None:

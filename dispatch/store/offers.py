@@ -1,6 +1,6 @@
 """Offers: made, answered, expired, withdrawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -149,6 +149,28 @@ async def end(
             "en": reason.en,
             "order": order_id,
             "was": list(was),
+        },
+    )
+    return await cursor.fetchall()
+
+
+async def withdraw(conn: AsyncConnection, why: Mapping[int, Text], now: datetime) -> list[Offer]:
+    """Take back every standing offer of some orders, each with its order's reason."""
+    cursor = await conn.cursor(row_factory=class_row(Offer)).execute(
+        """
+        UPDATE offer AS f
+           SET status = 'withdrawn', answered_at = %(now)s, reason_zh = v.zh, reason_en = v.en
+          FROM staff AS s,
+               unnest(%(orders)s::bigint[], %(zh)s::text[], %(en)s::text[]) AS v (order_id, zh, en)
+         WHERE s.id = f.staff_id AND f.order_id = v.order_id AND f.status = 'offered'
+        RETURNING f.id, f.order_id, f.staff_id, s.code AS staff, f.round, f.slot, f.status, f.expires_at,
+                  f.answered_at, f.chosen_by
+        """,
+        {
+            "now": now,
+            "orders": list(why),
+            "zh": [each.zh for each in why.values()],
+            "en": [each.en for each in why.values()],
         },
     )
     return await cursor.fetchall()

@@ -1,6 +1,5 @@
-"""Orders and their moves: open, lock, write, tell."""
+"""Orders: open, lock, read, write."""
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, LiteralString
@@ -11,10 +10,6 @@ from psycopg.types.json import Jsonb
 
 from config.text import Text
 from dispatch.order import Order
-from dispatch.people import By
-from dispatch.status import Status
-
-log = logging.getLogger(__name__)
 
 _ORDER: LiteralString = """
     SELECT o.id, o.number, o.community_id, c.code AS community, c.timezone AS zone, o.asset_id, o.area_id,
@@ -36,6 +31,10 @@ _ORDER: LiteralString = """
       JOIN community AS c ON c.id = o.community_id
       JOIN asset AS a ON a.id = o.asset_id
 """
+_LOCKED_LIVE_OF_ALARMS: LiteralString = """
+     WHERE o.id IN (SELECT l.order_id FROM alarm_order AS l WHERE l.live AND l.alarm_id = ANY(%(ids)s))
+     ORDER BY o.id FOR NO KEY UPDATE OF o
+"""
 
 
 def place_text(row: dict[str, Any]) -> Text:
@@ -46,12 +45,7 @@ def place_text(row: dict[str, Any]) -> Text:
     )
 
 
-def select_orders(rest: LiteralString) -> LiteralString:
-    """The query for whole orders with what follows its joins."""
-    return _ORDER + rest
-
-
-def order_of_row(row: dict[str, Any]) -> Order:
+def _order(row: dict[str, Any]) -> Order:
     """An order from a row of that query."""
     fields = {name: value for name, value in row.items() if not name.endswith(("_zh", "_en"))}
     return Order(
@@ -110,7 +104,15 @@ async def lock(conn: AsyncConnection, order_id: int) -> Order | None:
         _ORDER + " WHERE o.id = %(id)s FOR NO KEY UPDATE OF o", {"id": order_id}
     )
     row = await cursor.fetchone()
-    return order_of_row(row) if row else None
+    return _order(row) if row else None
+
+
+async def lock_of_alarms(conn: AsyncConnection, alarm_ids: Sequence[int]) -> dict[int, Order]:
+    """Lock the live orders of some alarms, in the order of their ids whoever else does the same."""
+    cursor = await conn.cursor(row_factory=dict_row).execute(
+        _ORDER + _LOCKED_LIVE_OF_ALARMS, {"ids": list(alarm_ids)}
+    )
+    return {row["id"]: _order(row) async for row in cursor}
 
 
 async def read(conn: AsyncConnection, order_id: int) -> Order | None:
@@ -119,7 +121,7 @@ async def read(conn: AsyncConnection, order_id: int) -> Order | None:
         _ORDER + " WHERE o.id = %(id)s", {"id": order_id}
     )
     row = await cursor.fetchone()
-    return order_of_row(row) if row else None
+    return _order(row) if row else None
 
 
 async def read_held(conn: AsyncConnection, order_ids: Sequence[int]) -> list[Order]:
@@ -128,7 +130,7 @@ async def read_held(conn: AsyncConnection, order_ids: Sequence[int]) -> list[Ord
         _ORDER + " WHERE o.id = ANY(%(ids)s) AND o.assignee_id IS NOT NULL ORDER BY o.id",
         {"ids": list(order_ids)},
     )
-    return [order_of_row(row) async for row in cursor]
+    return [_order(row) async for row in cursor]
 
 
 async def claim_due(conn: AsyncConnection, now: datetime, limit: int) -> list[Order]:
@@ -143,7 +145,7 @@ async def claim_due(conn: AsyncConnection, now: datetime, limit: int) -> list[Or
         """,
         {"now": now, "limit": limit},
     )
-    return [order_of_row(row) async for row in cursor]
+    return [_order(row) async for row in cursor]
 
 
 async def next_due(conn: AsyncConnection) -> datetime | None:
@@ -191,65 +193,6 @@ async def write(conn: AsyncConnection, before: Order, after: Order) -> bool:
         },
     )
     return await cursor.fetchone() is not None
-
-
-async def add_move(
-    conn: AsyncConnection, order_id: int, before: Status, after: Status, by: By, at: datetime, why: Text
-) -> bool:
-    """Add a row to the order's story; False where this very tap is there already."""
-    cursor = await conn.execute(
-        """
-        INSERT INTO order_move (order_id, from_status, to_status, account_id, at, device_at, why_zh,
-        why_en, request_id)
-        VALUES (%(order)s, %(before)s, %(after)s, %(account)s, %(at)s, %(device_at)s, %(zh)s, %(en)s,
-        %(request)s)
-        ON CONFLICT (order_id, request_id) DO NOTHING
-        RETURNING (SELECT number FROM work_order WHERE id = order_move.order_id),
-                  (SELECT left(string_agg(DISTINCT alarm.trace, ' '), 1000)
-                     FROM alarm_order AS l JOIN alarm ON alarm.id = l.alarm_id
-                    WHERE l.order_id = order_move.order_id)
-        """,
-        {
-            "order": order_id,
-            "before": before,
-            "after": after,
-            "account": by.account_id,
-            "at": at,
-            "device_at": by.device_at,
-            "zh": why.zh,
-            "en": why.en,
-            "request": by.request_id,
-        },
-    )
-    row = await cursor.fetchone()
-    if row is None:
-        return False
-    number, trace = row
-    say_move(number, trace, before, after, why)
-    return True
-
-
-def say_move(number: str, trace: str | None, before: Status, after: Status, why: Text) -> None:
-    """Log a move as it is written; where the transaction fails, it is said again when tried again.
-
-    `trace` has the ids of all alarms that the order is about.
-    """
-    what = after if before != after else f"{after}, noted"
-    log.info("order %s: %s: %s", number, what, why.en, extra={"order": number, "trace": trace})
-
-
-async def move_of_request(
-    conn: AsyncConnection, order_id: int, request_id: str
-) -> tuple[Status, Status, datetime] | None:
-    """Find the move a tap made: from, to, when."""
-    cursor = await conn.execute(
-        """
-        SELECT from_status, to_status, at FROM order_move
-         WHERE order_id = %(order)s AND request_id = %(request)s
-        """,
-        {"order": order_id, "request": request_id},
-    )
-    return await cursor.fetchone()
 
 
 async def staff_code(conn: AsyncConnection, staff_ids: Sequence[int]) -> dict[int, str]:
