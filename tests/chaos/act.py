@@ -26,6 +26,7 @@ from tests.chaos.script import Device, Message, Size, devices
 from tests.chaos.senders import Senders
 from tests.chaos.stage import Stage
 from tests.chaos.town import prepare, settle
+from tests.chaos.watch import Watch
 from tests.mosquitto import Mosquitto, mosquitto_program
 
 TEMPLATE = "chaos_template"
@@ -165,13 +166,14 @@ class _Round:
         paid = money.payments(self.rng, start, plan.size.payments)
         await settle(stage.url, spoken)
         expected = expect(spoken, refused, paid, start)
-        senders = Senders(stage.broker.url)
         kiosks = [Kiosk(stage.broker.url, code, paid) for code in money.KIOSKS]
-        await self._send(spoken, refused, senders, kiosks, broken)
-        verdict = await self._rest(expected, kiosks)
+        async with Watch.over(stage.url, (device.code for device in expected.still)) as watch:
+            senders = Senders(stage.broker.url, watch)
+            await self._send(spoken, refused, senders, kiosks, broken)
+            verdict = await self._rest(expected, kiosks, watch)
         codes = await stage.end()
         if verdict.clean:  # and what stopping left
-            verdict = await self._look(expected, kiosks)
+            verdict = await self._look(expected, kiosks, watch)
         if set(codes) - {0, -signal.SIGTERM}:  # one that was only starting has no time to end in order
             verdict.words.append(f"exit codes {codes} after SIGTERM")
         return Result(
@@ -180,8 +182,8 @@ class _Round:
             messages=_different(spoken) + len(refused) + len(paid),
             sent=senders.sent + sum(kiosk.sent for kiosk in kiosks),
             readings=expected.rows,
-            alarms=len(expected.alarms) + len(expected.gone),
-            orders=len(expected.orders) + len(expected.together),
+            alarms=len(expected.alarms) + len(expected.gone) + expected.silences,
+            orders=len(expected.orders) + len(expected.together) + expected.silences,
             letters=len(expected.letters),
             payments=len(expected.books.taken),
             receipts=len(expected.keys),
@@ -209,14 +211,14 @@ class _Round:
             await faults.Breaker(self.stage, senders).run(broken)
             senders.finish()
 
-    async def _rest(self, expected: Expected, kiosks: Sequence[Kiosk]) -> Verdict:
+    async def _rest(self, expected: Expected, kiosks: Sequence[Kiosk], watch: Watch) -> Verdict:
         """Wait until everything is as it must be, or patience is over."""
         deadline = monotonic() + self.plan.patience
         while True:
             try:
                 rows = await found.how_many(self.stage.url)
                 if rows >= expected.rows or monotonic() > deadline:
-                    verdict = await self._look(expected, kiosks)
+                    verdict = await self._look(expected, kiosks, watch)
                     if verdict.clean or monotonic() > deadline:
                         return verdict
             except psycopg.OperationalError:
@@ -224,9 +226,11 @@ class _Round:
                     raise
             await asyncio.sleep(0.2)
 
-    async def _look(self, expected: Expected, kiosks: Sequence[Kiosk]) -> Verdict:
+    async def _look(self, expected: Expected, kiosks: Sequence[Kiosk], watch: Watch) -> Verdict:
         receipts = {key: texts for kiosk in kiosks for key, texts in kiosk.receipts.items()}
-        return judge(expected, await found.look(self.stage.url), receipts, shared=self.plan.shared)
+        return judge(
+            expected, await found.look(self.stage.url), receipts, watch.bounds, shared=self.plan.shared
+        )
 
 
 def _different(spoken: Sequence[Device]) -> int:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.deadletters import KEPT_PAYLOAD
-from tests.chaos import oracle
+from tests.chaos import oracle, silence
 from tests.chaos.found import Found, Letter, Withdrawn
 from tests.chaos.money import Books, Key, Payment, books
 from tests.chaos.oracle import Alarm, Behind, Happening, Order, Row, Step
-from tests.chaos.script import Device, Message
+from tests.chaos.script import STILL, Device, Message
+from tests.chaos.watch import Bounds
 
 SHOWN = 5
 LEAD = timedelta(seconds=0.5)
@@ -31,7 +32,13 @@ class Expected:
     books: Books
     keys: frozenset[Key]
     gone: frozenset[str]
+    still: tuple[Device, ...]
     start: datetime
+
+    @property
+    def silences(self) -> int:
+        """How many silences are certain."""
+        return len(silence.certain(silence.words(self.still, Bounds(), self.start)))
 
     @property
     def rows(self) -> int:
@@ -60,6 +67,7 @@ def expect(
         books=books(paid),
         keys=frozenset(each.key for each in paid),
         gone=frozenset(oracle.gone(devices)),
+        still=tuple(device for device in devices if device.profile),
         start=start,
     )
 
@@ -90,9 +98,11 @@ class Verdict:
 
 
 def judge(
-    expected: Expected, found: Found, receipts: Mapping[Key, Sequence[str]], *, shared: bool
+    expected: Expected, found: Found, receipts: Mapping[Key, Sequence[str]], bounds: Bounds, *, shared: bool
 ) -> Verdict:
     """Say what differs.
+
+    `bounds`: within which what devices said was heard, as far as anything hangs on it.
 
     `shared`: with several gateways people may have been told of an alarm by something fresh before what had
     ended that alarm, and was overtaken, came; once told, nobody can be untold. Such tellings are counted, and
@@ -103,6 +113,13 @@ def judge(
     verdict = Verdict()
     verdict.compare(
         "alarms of the gone", ((each, "live, in time") for each in expected.gone), _gone(expected, found)
+    )
+    said = silence.words(expected.still, bounds, found.at)
+    verdict.compare("silences", silence.certain(said), silence.found(said, found.alarms, shared=shared))
+    verdict.compare(
+        "orders of silences",
+        silence.orders(found.alarms),
+        (order for order in found.orders if order[1] == STILL),
     )
     found = _of_known_rules(found)
     if shared:

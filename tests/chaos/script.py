@@ -10,7 +10,7 @@ sends late, is such that the alarms it must give are determined (see `oracle`):
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from random import Random
@@ -40,6 +40,15 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """A device keeps a message to itself until its moment `known` is stored and `rule` has a live alarm."""
+
+    device: str
+    known: datetime
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One MQTT message: what it says, when (seconds after the start) it may be sent, how often."""
 
@@ -49,6 +58,7 @@ class Message:
     times: int = 1
     moments: tuple[Moment, ...] = ()
     retain: bool = False
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class Device:
     code: str
     asset_class: str
     steps: tuple[tuple[Message, ...], ...] = ()
+    profile: str = ""  # left out: the native one of its class
 
     @property
     def messages(self) -> Iterator[Message]:
@@ -74,15 +85,36 @@ class Size:
     swaying: int  # bins whose alarm climbs and comes down
     turned: int  # bins whose alarms share orders
     gone: int  # bins that are said to be gone
+    still: int  # bins that fall silent and speak again
     backlog: int  # bins that empty a day's memory at once
     seconds: float  # over which the busy ones speak
     payments: int
     hostile: int
 
 
-SMALL = Size(busy=12, lifts=3, swaying=6, turned=6, gone=4, backlog=25, seconds=5.0, payments=4, hostile=25)
+SMALL = Size(
+    busy=12,
+    lifts=3,
+    swaying=6,
+    turned=6,
+    gone=4,
+    still=5,
+    backlog=25,
+    seconds=5.0,
+    payments=4,
+    hostile=25,
+)
 FULL = Size(
-    busy=40, lifts=10, swaying=20, turned=20, gone=12, backlog=1000, seconds=15.0, payments=12, hostile=80
+    busy=40,
+    lifts=10,
+    swaying=20,
+    turned=20,
+    gone=12,
+    still=15,
+    backlog=1000,
+    seconds=15.0,
+    payments=12,
+    hostile=80,
 )
 
 
@@ -94,6 +126,7 @@ def devices(rng: Random, start: datetime, size: Size) -> list[Device]:
     made += [_swaying_bin(rng, f"sway-{n}", start, size.seconds) for n in range(size.swaying)]
     made += [_turned_bin(rng, f"turned-{n}", start, size.seconds) for n in range(size.turned)]
     made += [_gone_bin(rng, f"gone-{n}", size.seconds) for n in range(size.gone)]
+    made += [_still_bin(rng, f"still-{n}", start, size.seconds) for n in range(size.still)]
     return made
 
 
@@ -264,3 +297,31 @@ def _gone_bin(rng: Random, code: str, seconds: float) -> Device:
     topic, after = f"clerestory/{COMMUNITY}/{code}/status", rng.uniform(0, seconds)
     will = Message(topic, b"offline", after, times=rng.choice((1, 1, 3)), retain=True)
     return Device(code, "bin", ((will,),) * rng.choice((1, 2)))
+
+
+STILL = "bin_silent"
+
+
+def _still_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
+    """A bin that says something now and then, and stays away between until that was noticed.
+
+    What it repeats, and what it says of before, is nothing new: it stays silent.
+    """
+    ts = start - 9 * MINUTE
+    steps: list[tuple[Message, ...]] = []
+    after = rng.uniform(0, seconds * 0.5)
+    for turn in range(rng.choice((2, 2, 3))):
+        gate = Gate(code, ts, STILL) if turn else None
+        if gate is not None and rng.random() < 0.5:
+            steps.append((replace(rng.choice(steps)[0], gate=gate),))
+        if gate is not None and rng.random() < 0.5:
+            past = Moment(start - rng.randint(60, 600) * MINUTE, {"fill_percent": 7.0})
+            steps.append((replace(_message(code, [past], 0.0), gate=gate),))
+        for _ in range(rng.choice((1, 2, 3))):
+            ts += timedelta(seconds=rng.randint(1, 30))
+            said = Moment(ts, {"fill_percent": float(rng.randint(5, 50))})
+            message = _message(code, [said], after, times=rng.choice((1, 1, 2)))
+            steps.append((replace(message, gate=gate),))
+            gate, after = None, after + rng.uniform(0.0, 0.6)
+        after = 0.0
+    return Device(code, "bin", tuple(steps), profile="chaos-still")

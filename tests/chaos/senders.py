@@ -12,6 +12,7 @@ from time import monotonic
 from gateway.link import LinkFailed
 from gateway.publisher import Publisher
 from tests.chaos.script import Message
+from tests.chaos.watch import Watch
 
 KEPT = 3.0
 LINES = 6
@@ -22,7 +23,8 @@ PUBACK_SECONDS = 10.0
 class Senders:
     """Everybody who publishes over a few connections, straight to the broker."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, watch: Watch) -> None:
+        self._watch = watch
         self._lines = [Publisher(url) for _ in range(LINES)]
         self._began = 0.0
         self._losses: list[float] = []
@@ -71,6 +73,9 @@ class Senders:
             if wait > 0:
                 await asyncio.sleep(wait)
                 continue  # something may have been lost meanwhile
+            if not all(self._watch.opens(message.gate) for message in steps[position]):
+                await asyncio.sleep(PAUSE)
+                continue
             if await self._send(number, steps[position]):
                 acked[position] = monotonic()
                 position += 1
@@ -95,5 +100,6 @@ class Senders:
         return not failed
 
     async def _publish(self, line: int, message: Message) -> None:
+        self._watch.sends(message)
         async with asyncio.timeout(PUBACK_SECONDS):
             await self._lines[line % LINES].publish(message.topic, message.payload, retain=message.retain)

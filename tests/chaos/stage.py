@@ -19,6 +19,7 @@ from tests.chaos.proxy import Proxy
 from tests.mosquitto import Mosquitto
 
 RULES = Path(__file__).parent / "rules"
+PROFILES = Path(__file__).parent / "profiles"
 CLERESTORY = Path(sys.executable).with_name("clerestory")
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -151,6 +152,7 @@ class Stage:
             "CLERESTORY_MQTT_URL": f"mqtt://127.0.0.1:{self.to_broker.port}",
             "CLERESTORY_DATA_DIR": str(self._directory / "data"),
             "CLERESTORY_RULES_DIR": str(RULES),
+            "CLERESTORY_PROFILES_DIR": str(PROFILES),
             **extra,
         }
         with (self._directory / f"{name}.log").open("ab") as log:

@@ -1,22 +1,24 @@
 """The comparison notices whatever may be lost, doubled or wrong in a round: one difference each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
 
-from tests.chaos import money
+from tests.chaos import money, silence
 from tests.chaos.found import Found, Withdrawn
 from tests.chaos.hostile import hostile
 from tests.chaos.judge import Expected, expect, judge
 from tests.chaos.money import Key
 from tests.chaos.oracle import Alarm
 from tests.chaos.script import SMALL, devices
+from tests.chaos.watch import Bounds
 
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+AT = START + 200 * SECOND
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +40,43 @@ def _gone(device: str) -> Alarm:
     return Alarm(device, "chaos_gone", START + 4 * SECOND, None, told=True, severity="minor")
 
 
+def bounds_of(expected: Expected) -> Bounds:
+    """Every word of a device that falls silent is heard within half a second, ten seconds after the last."""
+    bounds = Bounds()
+    for device in expected.still:
+        for number, message in enumerate(device.messages):
+            at = START + 10 * number * SECOND
+            bounds.sent.setdefault((message.topic, message.payload), at)
+            bounds.stored.setdefault((device.code, message.moments[-1].ts), at + 0.5 * SECOND)
+    return bounds
+
+
+def _silences(expected: Expected) -> list[Alarm]:
+    """One after every word, of which the next one is the end."""
+    alarms = []
+    for code, words in silence.words(expected.still, bounds_of(expected), AT).items():
+        heard = [word.sent + 0.2 * SECOND for word in words]
+        alarms += [
+            Alarm(code, "bin_silent", last + silence.STALE, end, told=True, severity="minor")
+            for last, end in zip(heard, [*heard[1:], None], strict=True)
+        ]
+    return alarms
+
+
 def as_it_must_be(expected: Expected) -> Found:
+    silences = _silences(expected)
     return Found(
         readings=sorted(expected.readings),
         events=sorted(expected.events),
-        at=START + 20 * SECOND,
-        alarms=[*sorted(expected.alarms, key=str), *(_gone(device) for device in sorted(expected.gone))],
+        at=AT,
+        alarms=[
+            *sorted(expected.alarms, key=str),
+            *silences,
+            *(_gone(device) for device in sorted(expected.gone)),
+        ],
         steps=sorted(expected.steps, key=lambda step: (step.at, str(step))),
         withdrawn=[],
-        orders=sorted(expected.orders),
+        orders=[*sorted(expected.orders), *silence.orders(silences)],
         together=sorted(expected.together, key=str),
         letters=sorted(expected.letters),
         books=expected.books,
@@ -60,7 +90,9 @@ def as_it_must_be(expected: Expected) -> Found:
 
 def test_what_is_as_it_must_be_is_clean(expected: Expected) -> None:
     for shared in (False, True):
-        verdict = judge(expected, as_it_must_be(expected), receipts_of(expected), shared=shared)
+        verdict = judge(
+            expected, as_it_must_be(expected), receipts_of(expected), bounds_of(expected), shared=shared
+        )
         assert verdict.clean, verdict.words
 
 
@@ -101,14 +133,26 @@ DOUBLED: dict[str, Callable[[Found], Found]] = {
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("what", LOST)
 def test_what_is_lost_is_seen(expected: Expected, what: str, *, shared: bool) -> None:
-    verdict = judge(expected, LOST[what](as_it_must_be(expected)), receipts_of(expected), shared=shared)
+    verdict = judge(
+        expected,
+        LOST[what](as_it_must_be(expected)),
+        receipts_of(expected),
+        bounds_of(expected),
+        shared=shared,
+    )
     assert verdict.lost[what] > 0, verdict.words
 
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("what", DOUBLED)
 def test_what_is_doubled_is_seen(expected: Expected, what: str, *, shared: bool) -> None:
-    verdict = judge(expected, DOUBLED[what](as_it_must_be(expected)), receipts_of(expected), shared=shared)
+    verdict = judge(
+        expected,
+        DOUBLED[what](as_it_must_be(expected)),
+        receipts_of(expected),
+        bounds_of(expected),
+        shared=shared,
+    )
     assert verdict.extra[what] == 1, verdict.words
 
 
@@ -117,7 +161,9 @@ def test_what_is_doubled_is_seen(expected: Expected, what: str, *, shared: bool)
 def test_an_alarm_that_is_otherwise_is_seen(
     expected: Expected, change: Callable[[Found], Found], *, shared: bool
 ) -> None:
-    verdict = judge(expected, change(as_it_must_be(expected)), receipts_of(expected), shared=shared)
+    verdict = judge(
+        expected, change(as_it_must_be(expected)), receipts_of(expected), bounds_of(expected), shared=shared
+    )
     assert (verdict.lost["alarms"], verdict.extra["alarms"]) == (1, 1), verdict.words
 
 
@@ -129,7 +175,9 @@ def _milder(found: Found) -> Found:
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_severity_that_is_otherwise_is_seen(expected: Expected, *, shared: bool) -> None:
     """Need 7: with any number of gateways an alarm is as severe as its ladder makes it."""
-    verdict = judge(expected, _milder(as_it_must_be(expected)), receipts_of(expected), shared=shared)
+    verdict = judge(
+        expected, _milder(as_it_must_be(expected)), receipts_of(expected), bounds_of(expected), shared=shared
+    )
     assert (verdict.lost["alarms"], verdict.extra["alarms"]) == (1, 1), verdict.words
 
 
@@ -142,7 +190,7 @@ def test_a_step_that_is_missing_is_seen(expected: Expected, *, shared: bool) -> 
     steps = [step for step in found.steps if (step.device, step.rule, step.raised) == about]
     last = max(steps, key=lambda step: step.at)
     cut = replace(found, steps=[step for step in found.steps if step is not last])
-    verdict = judge(expected, cut, receipts_of(expected), shared=shared)
+    verdict = judge(expected, cut, receipts_of(expected), bounds_of(expected), shared=shared)
     assert verdict.lost["severity in the end" if shared else "steps of severity"] == 1, verdict.words
 
 
@@ -150,9 +198,19 @@ def test_a_step_at_another_time_or_twice_is_seen(expected: Expected) -> None:
     found = as_it_must_be(expected)
     first, *rest = found.steps
     late = replace(found, steps=[replace(first, at=first.at + SECOND), *rest])
-    assert judge(expected, late, receipts_of(expected), shared=False).lost["steps of severity"] == 1
+    assert (
+        judge(expected, late, receipts_of(expected), bounds_of(expected), shared=False).lost[
+            "steps of severity"
+        ]
+        == 1
+    )
     twice = replace(found, steps=[first, first, *rest])
-    assert judge(expected, twice, receipts_of(expected), shared=False).extra["steps of severity"] == 1
+    assert (
+        judge(expected, twice, receipts_of(expected), bounds_of(expected), shared=False).extra[
+            "steps of severity"
+        ]
+        == 1
+    )
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -163,7 +221,13 @@ def test_an_alarm_that_shares_no_order_with_the_others_is_seen(expected: Expecte
     one = frozenset({min(alarms)})
     rest = [each for each in found.together if each != (kind, alarms)]
     for wrong in ([*rest, (kind, alarms - one)], [*rest, (kind, alarms - one), (kind, one)]):
-        verdict = judge(expected, replace(found, together=wrong), receipts_of(expected), shared=shared)
+        verdict = judge(
+            expected,
+            replace(found, together=wrong),
+            receipts_of(expected),
+            bounds_of(expected),
+            shared=shared,
+        )
         assert verdict.lost["orders of several alarms"] == 1, verdict.words
 
 
@@ -177,12 +241,74 @@ def test_a_device_gone_twice_not_at_all_or_at_an_impossible_time_is_seen(
         (rest, 1, 0),
         ([*found.alarms, gone], 0, 1),
         ([*rest, replace(gone, raised=START - SECOND)], 1, 1),
-        ([*rest, replace(gone, raised=START + 60 * SECOND)], 1, 1),
+        ([*rest, replace(gone, raised=START + 260 * SECOND)], 1, 1),
         ([*rest, replace(gone, cleared=gone.raised)], 1, 1),
     ):
-        verdict = judge(expected, replace(found, alarms=alarms), receipts_of(expected), shared=shared)
+        verdict = judge(
+            expected, replace(found, alarms=alarms), receipts_of(expected), bounds_of(expected), shared=shared
+        )
         counts = verdict.lost["alarms of the gone"], verdict.extra["alarms of the gone"]
         assert counts == (lost, extra), verdict.words
+
+
+def _before(words: Sequence[silence.Word], alarm: Alarm, *, awaited: bool) -> bool:
+    """Whether it ended with such a word."""
+    end = alarm.cleared
+    return end is not None and any(word.awaited is awaited and word.has(end) for word in words)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_silence_not_at_all_twice_or_at_an_impossible_time_is_seen(
+    expected: Expected, *, shared: bool
+) -> None:
+    """Need 8: a device that says nothing new is found silent, once each time, until it speaks again."""
+    found = as_it_must_be(expected)
+    said = silence.words(expected.still, bounds_of(expected), AT)
+    live = next(each for each in found.alarms if each.rule == "bin_silent" and each.cleared is None)
+    ended = next(each for each in found.alarms if _before(said.get(each.device, ()), each, awaited=True))
+    for wrong, instead, lost, extra in (
+        (ended, (), 1, 0),
+        (live, (), 1, 0),
+        (ended, (ended, ended), 0, 1),
+        (live, (live, live), 0, 1),
+        (ended, (replace(ended, raised=ended.raised + SECOND),), 1, 1),
+        (ended, (replace(ended, cleared=ended.raised),), 1, 1),
+        (ended, (replace(ended, cleared=None),), 1, 1),
+        (live, (replace(live, cleared=live.raised + SECOND),), 1, 1),
+        (live, (replace(live, told=False),), 1, 1),
+    ):
+        alarms = [alarm for alarm in found.alarms if alarm is not wrong]
+        orders = [order for order in found.orders if order[1] != "bin_silent"]
+        now = [*alarms, *instead]
+        changed = replace(found, alarms=now, orders=[*orders, *silence.orders(now)])
+        verdict = judge(expected, changed, receipts_of(expected), bounds_of(expected), shared=shared)
+        assert (verdict.lost["silences"], verdict.extra["silences"]) == (lost, extra), verdict.words
+
+
+def test_a_silence_that_the_bounds_leave_room_for_is_seen_only_if_it_is_there_twice(
+    expected: Expected,
+) -> None:
+    found = as_it_must_be(expected)
+    said = silence.words(expected.still, bounds_of(expected), AT)
+    possible = next(each for each in found.alarms if _before(said.get(each.device, ()), each, awaited=False))
+    for times, extra in ((0, 0), (1, 0), (2, 1)):
+        alarms = [*(alarm for alarm in found.alarms if alarm is not possible), *[possible] * times]
+        said_of = silence.found(said, alarms, shared=False)
+        assert len(said_of) == expected.silences + extra, said_of
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_order_of_a_silence_that_is_missing_or_still_to_be_done_is_seen(
+    expected: Expected, *, shared: bool
+) -> None:
+    found = as_it_must_be(expected)
+    wrong = next(order for order in found.orders if order[1] == "bin_silent" and order[-1])
+    rest = [order for order in found.orders if order is not wrong]
+    for orders, extra in ((rest, 0), ([*rest, (*wrong[:-1], False)], 1)):
+        changed = replace(found, orders=orders)
+        verdict = judge(expected, changed, receipts_of(expected), bounds_of(expected), shared=shared)
+        counts = verdict.lost["orders of silences"], verdict.extra["orders of silences"]
+        assert counts == (1, extra), verdict.words
 
 
 def test_a_telling_of_what_was_over_is_forgiven_to_several_gateways_alone(expected: Expected) -> None:
@@ -191,28 +317,36 @@ def test_a_telling_of_what_was_over_is_forgiven_to_several_gateways_alone(expect
     found = replace(
         found, alarms=[replace(each, told=True) if each is quiet else each for each in found.alarms]
     )
-    assert not judge(expected, found, receipts_of(expected), shared=False).clean
-    several = judge(expected, found, receipts_of(expected), shared=True)
+    assert not judge(expected, found, receipts_of(expected), bounds_of(expected), shared=False).clean
+    several = judge(expected, found, receipts_of(expected), bounds_of(expected), shared=True)
     assert (several.clean, several.early) == (True, 1)
 
 
 def test_a_withdrawn_alarm_is_one_gateways_mistake_and_leaves_no_order_to_do(expected: Expected) -> None:
     never = Withdrawn("bin-0", "bin_overflow", told=True, ordered=False)
     found = replace(as_it_must_be(expected), withdrawn=[never])
-    assert judge(expected, found, receipts_of(expected), shared=False).extra["withdrawn alarms"] == 1
-    several = judge(expected, found, receipts_of(expected), shared=True)
+    assert (
+        judge(expected, found, receipts_of(expected), bounds_of(expected), shared=False).extra[
+            "withdrawn alarms"
+        ]
+        == 1
+    )
+    several = judge(expected, found, receipts_of(expected), bounds_of(expected), shared=True)
     assert (several.clean, several.never) == (True, 1)
     waiting = replace(found, withdrawn=[replace(never, ordered=True)])
-    assert not judge(expected, waiting, receipts_of(expected), shared=True).clean
+    assert not judge(expected, waiting, receipts_of(expected), bounds_of(expected), shared=True).clean
 
 
 def test_two_different_receipts_for_one_payment_are_seen(expected: Expected) -> None:
     receipts = receipts_of(expected)
     receipts[min(receipts)].append("another one")
-    assert not judge(expected, as_it_must_be(expected), receipts, shared=False).clean
+    assert not judge(expected, as_it_must_be(expected), receipts, bounds_of(expected), shared=False).clean
 
 
 def test_a_receipt_that_was_not_handed_out_is_seen(expected: Expected) -> None:
     receipts = receipts_of(expected)
     del receipts[min(receipts)]
-    assert judge(expected, as_it_must_be(expected), receipts, shared=False).lost["receipts"] == 1
+    assert (
+        judge(expected, as_it_must_be(expected), receipts, bounds_of(expected), shared=False).lost["receipts"]
+        == 1
+    )

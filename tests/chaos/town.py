@@ -37,11 +37,12 @@ async def prepare(url: str) -> None:
 
 async def settle(url: str, devices: Iterable[Device]) -> None:
     """Enter the devices of one round, each on an asset of its own."""
-    named = [(device.code, device.asset_class) for device in devices]
+    named = list(devices)
     values = {
         "community": COMMUNITY,
-        "codes": [code for code, _ in named],
-        "classes": [asset_class for _, asset_class in named],
+        "codes": [device.code for device in named],
+        "classes": [device.asset_class for device in named],
+        "profiles": [device.profile or f"{device.asset_class}-native" for device in named],
     }
     async with await AsyncConnection.connect(in_utc(url), autocommit=True) as conn:
         await conn.execute(
@@ -57,9 +58,10 @@ async def settle(url: str, devices: Iterable[Device]) -> None:
         await conn.execute(
             """
             INSERT INTO device (community_id, asset_id, code, profile)
-            SELECT asset.community_id, asset.id, asset.code, asset.class || '-native'
-              FROM asset JOIN community ON community.id = asset.community_id
-             WHERE community.code = %(community)s AND asset.code = ANY (%(codes)s)
+            SELECT asset.community_id, asset.id, asset.code, given.profile
+              FROM unnest(%(codes)s::text[], %(profiles)s::text[]) AS given (code, profile)
+              JOIN asset ON asset.code = given.code
+              JOIN community ON community.id = asset.community_id AND community.code = %(community)s
             """,
             values,
         )
