@@ -144,6 +144,7 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
             late = [name for name in rules.windows if name in said.values and name not in values]
     if not values and not events and at <= state.latest and windows is state.windows:
         return state, []
+    news = bool(values or events) or at > state.latest  # else it only adds to the past that conditions ask
     back = state.online is False and at > state.online_at
     after = DeviceState(
         v=max(state.v, rules.version),
@@ -151,7 +152,7 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
         events={**past, **dict.fromkeys(events, at)} if events else past,
         rules=state.rules,
         latest=max(state.latest, at),
-        heard=said.received if state.heard is None else max(state.heard, said.received),
+        heard=max(state.heard or 0, said.received) if news else state.heard,
         online=True if back else state.online,
         online_at=at if back else state.online_at,
         windows=windows,
@@ -159,7 +160,8 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
     )
     if not (state.rules or events or late) and not _begins(rules, after, tuple(values), facts):
         return after, []
-    return _with_rules(rules, after, _Steps(rules, after, facts).said(said, values, events, late, back=back))
+    steps = _Steps(rules, after, facts)
+    return _with_rules(rules, after, steps.said(said, values, events, late, news=news, back=back))
 
 
 def _begins(rules: RuleSet, state: DeviceState, news: tuple[str, ...], facts: Facts) -> bool:
@@ -257,6 +259,7 @@ class _Steps:
         events: Mapping[str, str],
         late: Sequence[str],
         *,
+        news: bool,
         back: bool,
     ) -> Outcome:
         rules, received = self._rules, said.received
@@ -271,7 +274,7 @@ class _Steps:
                 continue
             case = self._case(position)
             if position in rules.presence:
-                if self._state.online is not False:
+                if news and self._state.online is not False:
                     case.heard_again(said.at if back else received, received)
                 if case.is_ending:
                     case.run_out(self._state.latest, received)
