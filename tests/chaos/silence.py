@@ -17,7 +17,7 @@ from tests.chaos.script import STILL as RULE
 from tests.chaos.script import Device
 from tests.chaos.watch import Bounds
 
-STALE = timedelta(seconds=2)
+STALE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
