@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from time import perf_counter
@@ -33,7 +33,7 @@ from rules.apply import Found, Locking, keep, lock, step_all
 from rules.book import RuleBook
 from rules.versions.living import Rules
 from storage import telemetry
-from storage.notify import notify
+from storage.notify import notify, notify_each
 from storage.unwell import is_data_at_fault, is_unwell
 
 log = logging.getLogger(__name__)
@@ -245,8 +245,7 @@ class Ingest:
         await last.enter_async_context(conn.pipeline())
         if batch.heard and not found.findings and not found.shared:
             await keep(conn, found)
-        for community_id, device_ids in _devices(batch.heard):
-            await notify(conn, "reading", device_ids, community_id)
+        await notify_each(conn, "reading", [each.device.key for each in batch.heard])
 
     async def _step(
         self, conn: AsyncConnection, heard: Sequence[Heard], locking: Locking, book: RuleBook
@@ -311,11 +310,3 @@ def _fault(error: Exception) -> Refusal:
         return Refusal("refused_by_database", f"{error.sqlstate}: {said}" if error.sqlstate else said)
     log.error("a message could not be taken; it waits as a dead letter", exc_info=error)
     return Refusal("our_fault", f"{type(error).__name__}: {shown(str(error))}")
-
-
-def _devices(heard: Iterable[Heard]) -> Iterator[tuple[int, list[int]]]:
-    by_community: dict[int, set[int]] = {}
-    for one in heard:
-        by_community.setdefault(one.device.community_id, set()).add(one.device.device_id)
-    for community_id, device_ids in by_community.items():
-        yield community_id, sorted(device_ids)

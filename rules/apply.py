@@ -27,7 +27,7 @@ from rules.renewal import marked, renewed
 from rules.ruleset import RuleSet
 from rules.state import DeviceState, encode_state, load_state
 from rules.store import Save, StateRow
-from storage.notify import notify
+from storage.notify import notify_each
 
 DEVICES_A_TURN = 100
 
@@ -143,7 +143,7 @@ async def next_due(conn: AsyncConnection) -> datetime | None:
 async def end_retired_rules(conn: AsyncConnection, book: RuleBook, now: datetime) -> int:
     """End the live alarms of rules that are no longer in the book: nothing else ever would."""
     ended = await store.end_alarms_of_other_rules(conn, [rule.code for rule in book.rules], now)
-    await _tell(conn, ended)
+    await notify_each(conn, "alarm", [(community_id, alarm_id) for alarm_id, community_id in ended])
     return len(ended)
 
 
@@ -180,12 +180,5 @@ async def _settle(conn: AsyncConnection, findings: Sequence[Finding]) -> list[Al
     for each in batch.steps():
         await store.step_alarms(conn, each)
     changes = batch.changes()
-    await _tell(conn, [(change.alarm_id, change.community_id) for change in changes])
+    await notify_each(conn, "alarm", [(change.community_id, change.alarm_id) for change in changes])
     return changes
-
-
-async def _tell(conn: AsyncConnection, alarms: Sequence[tuple[int, int]]) -> None:
-    communities = sorted({community_id for _, community_id in alarms})
-    for community_id in communities:
-        told = sorted({alarm_id for alarm_id, at in alarms if at == community_id})
-        await notify(conn, "alarm", told, community_id)

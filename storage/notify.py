@@ -5,7 +5,7 @@ A word is a hint, never the truth: it may be missed while disconnected, so whoev
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -38,10 +38,27 @@ async def notify(
     conn: AsyncConnection, what: Topic, ids: Sequence[int], community_id: int | None = None
 ) -> None:
     """Tell all listeners, if and when the caller's transaction commits."""
-    words = [
+    await _say(conn, _words(what, ids, community_id))
+
+
+async def notify_each(conn: AsyncConnection, what: Topic, keys: Iterable[tuple[int, int]]) -> None:
+    """The same of things of several communities; keys are (community_id, id), and each is told once."""
+    by_community: dict[int, list[int]] = {}
+    for community_id, each in sorted(set(keys)):
+        by_community.setdefault(community_id, []).append(each)
+    words = [word for community_id, ids in by_community.items() for word in _words(what, ids, community_id)]
+    if words:
+        await _say(conn, words)
+
+
+def _words(what: Topic, ids: Sequence[int], community_id: int | None) -> list[str]:
+    return [
         msgspec.json.encode((what, community_id, list(ids[start : start + IDS_IN_A_WORD]))).decode()
         for start in range(0, max(len(ids), 1), IDS_IN_A_WORD)
     ]
+
+
+async def _say(conn: AsyncConnection, words: Sequence[str]) -> None:
     await conn.execute(
         "SELECT pg_notify(%(channel)s, word) FROM unnest(%(words)s::text[]) AS word",
         {"channel": CHANNEL, "words": words},

@@ -13,7 +13,7 @@ from gateway.devices import adopting, store, strangers
 from gateway.devices.attributes import Limits
 from gateway.devices.draft import Fit, Land, Registered, Wanted
 from gateway.devices.store import NewChange
-from storage.notify import notify
+from storage.notify import notify, notify_each
 
 Via = Literal["page", "import", "adoption", "command"]
 What = Literal["added", "changed", "retired", "brought_back", "undone"]
@@ -106,9 +106,7 @@ async def apply(conn: AsyncConnection, fits: Sequence[Fit], hand: Hand) -> None:
     await adopting.take_what_waits(conn, speakers, hand.at, hand.account_id, hand.at + WATCHED_FOR)
     touched = [(fit.community_id, ids[fit.community_id, fit.code]) for fit in new]
     touched += [(fit.community_id, was.device_id) for fit, was in changed]
-    for community_id in {each for each, _ in touched}:
-        mine = [device_id for home, device_id in touched if home == community_id]
-        await notify(conn, "registry", mine, community_id)
+    await notify_each(conn, "registry", touched)
 
 
 async def retire(conn: AsyncConnection, device_id: int, hand: Hand) -> None:

@@ -14,7 +14,7 @@ from rules.sources import Source, class_of, put_in
 from rules.versions import store
 from rules.versions.force import InForce, in_force, switched
 from rules.versions.store import NewVersion
-from storage.notify import notify
+from storage.notify import notify, notify_each
 
 PATIENCE = "5s"
 LONGEST_REASON = 500
@@ -174,6 +174,5 @@ async def _switch(
     asset_class = class_of(switched(file, base + 1, words))
     await store.look_again(conn, [asset_class] if asset_class else [], now)
     await notify(conn, "rules", [base + 1])
-    for alarm_id, community_id in ended:
-        await notify(conn, "alarm", [alarm_id], community_id)
+    await notify_each(conn, "alarm", [(community_id, alarm_id) for alarm_id, community_id in ended])
     return Switched(file, base + 1, tuple(ended))
