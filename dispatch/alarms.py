@@ -1,6 +1,6 @@
 """What an alarm does to people and orders: held or told, ordered alone or with others, noted at its end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from psycopg import AsyncConnection
@@ -19,6 +19,7 @@ from dispatch.store.standing import standings
 from rules.book import RuleBook
 from rules.changes import AlarmChange
 from rules.rule import Group, HeldBy, OrderTemplate, Rule
+from storage.notify import notify_each
 
 # Held alarms that are looked at together.
 HANDFUL = 1000
@@ -35,8 +36,8 @@ async def follow(
     ended = {change.alarm_id: change.at for change in changes if change.kind == "cleared"}
     if told or worse:
         await _tell(conn, told, worse, now, house)
-    for each in steps:
-        await stepping.step(conn, each, now, house)
+    if steps:
+        await stepping.step(conn, steps, now, house)
     if ended:
         await acks.end(conn, list(ended), now, "cleared")
         await together.alarms_ended(conn, ended, now)
@@ -73,7 +74,7 @@ async def _release(conn: AsyncConnection, rules: Mapping[int, Rule], now: dateti
     }
     if other:
         await alarm_life.hold(conn, other, now)
-        await alarm_life.notify_alarms(conn, [found[each] for each in other])
+        await _alarms_changed(conn, [found[each] for each in other])
     lost = [each for each in rules if each not in found]
     if lost:
         await alarm_life.tell(conn, lost, now)
@@ -83,8 +84,13 @@ async def _release(conn: AsyncConnection, rules: Mapping[int, Rule], now: dateti
         without = [each for each in free if rules[each.alarm_id].order is None]
         notes = [_released(each, rules[each.alarm_id]) for each in without]
         await notices.alarms_told(conn, notes, ("dispatcher",), now)
-        await alarm_life.notify_alarms(conn, free)
+        await _alarms_changed(conn, free)
     return len(free) + len(lost)
+
+
+async def _alarms_changed(conn: AsyncConnection, changed: Iterable[Standing]) -> None:
+    """Have live pages look at these alarms again."""
+    await notify_each(conn, "alarm", [(each.community_id, each.alarm_id) for each in changed])
 
 
 def _has_moved(standing: Standing, rules: Mapping[int, Rule], policy: Policy) -> bool:

@@ -4,16 +4,16 @@ A move of a live order makes it due at once: the next sweep looks at it and sets
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from config.text import Text
 from dispatch import clocks
 from dispatch.clocks import Calendar
 from dispatch.order import Order
-from dispatch.policy import Policy
+from dispatch.policy import Deadlines, Policy
 from dispatch.refusals import BadField, IllegalMove
-from dispatch.status import HELD, Status, allowed
+from dispatch.status import HELD, WAITING, Severity, Status, allowed
 
 CALM: dict[str, Any] = {"cause": None, "step": 0, "escalated_at": None, "escalation": Text(zh="", en="")}
 FREED: dict[str, Any] = {"assignee_id": None, "progress_by": None}
@@ -125,6 +125,32 @@ def reopened(order: Order, now: datetime, calendar: Calendar | None) -> Order:
 def ended(order: Order, to: Status, now: datetime, into: int | None = None) -> Order:
     """Cancel or merge: nobody needs to look at it again."""
     return moved(order, to, now, merged_into=into, progress_by=None, **ENDED)
+
+
+def lifted(
+    order: Order, severity: Severity, limits: Deadlines, now: datetime, calendar: Calendar | None
+) -> Order:
+    """Make the order more severe; a deadline counted from now holds where it is earlier than the order's."""
+    waits = order.status in WAITING | {"assigned"}
+    on_the_way = waits or order.status in {"accepted", "en_route"}
+    if order.paused_at is not None:  # its clocks stand still, and move on by the pause when they go again
+        limits = Deadlines(clock=limits.clock)
+
+    def earlier(deadline: datetime | None, limit: timedelta | None, *, runs: bool = True) -> datetime | None:
+        if limit is None or not runs:
+            return deadline
+        new = clocks.add(calendar, now, limit)
+        return new if deadline is None else min(deadline, new)
+
+    return replace(
+        order,
+        severity=severity,
+        clock=limits.clock,
+        respond_by=earlier(order.respond_by, limits.respond, runs=waits),
+        arrive_by=earlier(order.arrive_by, limits.arrive, runs=on_the_way),
+        complete_by=earlier(order.complete_by, limits.complete),
+        due_at=now,
+    )
 
 
 def progress_due(order: Order, now: datetime, policy: Policy, calendar: Calendar | None) -> datetime | None:

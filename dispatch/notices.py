@@ -1,9 +1,9 @@
 """Telling people: a message to the technician's device or to the office, and word to every live page."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 from psycopg import AsyncConnection
@@ -15,7 +15,7 @@ from dispatch.status import Severity
 from dispatch.store import orders
 from dispatch.store.offers import Offer
 from gateway.outbox import OutboxMessage, enqueue
-from storage.notify import notify
+from storage.notify import notify_each
 
 JobNews = Literal["offered", "withdrawn", "changed"]
 AlarmNews = Literal["released", "ack_expired", "reminded"]
@@ -35,27 +35,30 @@ class AlarmNotice:
     why: Text
 
 
-async def order_changed(conn: AsyncConnection, order: Order) -> None:
+class Changed(Protocol):
+    """An order of which something changed."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def community_id(self) -> int: ...
+
+
+async def orders_changed(conn: AsyncConnection, changed: Iterable[Changed]) -> None:
     """Wake the worker and the live pages when the transaction commits."""
-    await notify(conn, "order", [order.id], order.community_id)
+    await notify_each(conn, "order", [(order.community_id, order.id) for order in changed])
+
+
+async def order_changed(conn: AsyncConnection, order: Changed) -> None:
+    """The same of one order."""
+    await orders_changed(conn, [order])
 
 
 async def offers_ended(
     conn: AsyncConnection, order: Order, offers: Iterable[Offer], now: datetime, why: Text
 ) -> None:
     """Tell technicians that what they were offered, or held, is not theirs any more."""
-    messages = [
-        _job(
-            order,
-            offer.staff,
-            f"withdrawn-{offer.id}-{now.timestamp():.6f}",
-            "withdrawn",
-            now,
-            {"why": _text(why)},
-        )
-        for offer in offers
-    ]
-    await _send(conn, messages, now)
+    await many_offers_ended(conn, [(order, offer) for offer in offers], now, {order.id: why})
 
 
 async def many_offers_ended(
@@ -72,26 +75,6 @@ async def many_offers_ended(
             {"why": _text(why[order.id])},
         )
         for order, offer in ended
-    ]
-    await _send(conn, messages, now)
-
-
-async def holders_told(conn: AsyncConnection, told: Sequence[tuple[Order, Text]], now: datetime) -> None:
-    """Tell the technicians who hold these orders what else changed about them."""
-    if not told:
-        return
-    codes = await orders.staff_code(conn, [order.assignee_id for order, _ in told if order.assignee_id])
-    messages = [
-        _job(
-            order,
-            code,
-            f"changed-{order.id}-{now.timestamp():.6f}-{code}",
-            "changed",
-            now,
-            {"why": _text(why)},
-        )
-        for order, why in told
-        if (code := codes.get(order.assignee_id or 0)) is not None
     ]
     await _send(conn, messages, now)
 
@@ -139,15 +122,26 @@ async def offer_made(
 
 async def holder_told(conn: AsyncConnection, order: Order, now: datetime, why: Text) -> None:
     """Tell the technician who holds the order that somebody else changed it."""
-    if order.assignee_id is None:
-        return
-    codes = await orders.staff_code(conn, [order.assignee_id])
-    key = f"changed-{order.id}-{now.timestamp():.6f}"
-    await _send(
-        conn,
-        [_job(order, code, f"{key}-{code}", "changed", now, {"why": _text(why)}) for code in codes.values()],
-        now,
-    )
+    await holders_told(conn, [(order, why)], now)
+
+
+async def holders_told(conn: AsyncConnection, told: Sequence[tuple[Order, Text]], now: datetime) -> None:
+    """The same of many orders, each with what changed about it."""
+    holders = {order.assignee_id for order, _ in told if order.assignee_id is not None}
+    codes = await orders.staff_code(conn, sorted(holders)) if holders else {}
+    messages = [
+        _job(
+            order,
+            code,
+            f"changed-{order.id}-{now.timestamp():.6f}-{code}",
+            "changed",
+            now,
+            {"why": _text(why)},
+        )
+        for order, why in told
+        if (code := codes.get(order.assignee_id or 0)) is not None
+    ]
+    await _send(conn, messages, now)
 
 
 async def escalated(conn: AsyncConnection, order: Order, steps: Iterable[Step], now: datetime) -> None:
@@ -166,18 +160,17 @@ async def escalated(conn: AsyncConnection, order: Order, steps: Iterable[Step], 
     await _send(conn, messages, now)
 
 
-async def stepped_up(
-    conn: AsyncConnection, order: Order, severity: Severity, now: datetime, why: Text
-) -> None:
-    """Tell the dispatcher that an order is more urgent than it was."""
-    order = replace(order, severity=severity)
-    payload = _payload(order, now, {"what": "stepped_up", "whom": "dispatcher", "why": _text(why)})
-    message = OutboxMessage(
-        key=f"stepped-{order.id}-{severity}-{now.timestamp():.6f}",
-        topic=f"clerestory/{order.community}/office/dispatcher/escalation",
-        payload=payload,
-    )
-    await _send(conn, [message], now)
+async def stepped_up(conn: AsyncConnection, told: Iterable[tuple[Order, Text]], now: datetime) -> None:
+    """Tell the dispatcher that orders are more urgent than they were; the orders as they are now."""
+    messages = [
+        OutboxMessage(
+            key=f"stepped-{order.id}-{order.severity}-{now.timestamp():.6f}",
+            topic=f"clerestory/{order.community}/office/dispatcher/escalation",
+            payload=_payload(order, now, {"what": "stepped_up", "whom": "dispatcher", "why": _text(why)}),
+        )
+        for order, why in told
+    ]
+    await _send(conn, messages, now)
 
 
 def _job(

@@ -15,7 +15,6 @@ from dispatch.people import SYSTEM
 from dispatch.policy import Policy
 from dispatch.store import alarm_orders, endings, offers, order_moves, orders
 from dispatch.store.order_moves import Move
-from storage.notify import notify
 
 
 async def open_for(conn: AsyncConnection, openings: Sequence[Opening], now: datetime, policy: Policy) -> None:
@@ -72,7 +71,7 @@ async def _open(
     if opened:
         moves = [Move(each.id, "open", "open", reasons[each.alarm_id]) for each in opened]
         await order_moves.add_many(conn, moves, now)
-        await _tell(conn, [(each.id, each.community_id) for each in opened])
+        await notices.orders_changed(conn, opened)
 
 
 async def _join(
@@ -99,7 +98,7 @@ async def _join(
     )
     await order_moves.add_many(conn, moves, now)
     await _tell_holders(conn, {move.order_id: move.why for move in moves}, now)
-    await _tell(conn, [(order.id, order.community_id) for order in after])
+    await notices.orders_changed(conn, after)
 
 
 async def alarms_ended(
@@ -128,7 +127,7 @@ async def alarms_ended(
         left = {order.id: _left(why[order.id], still[order.id]) for order in rest}
         await order_moves.add_many(conn, [Move(o.id, o.status, o.status, left[o.id]) for o in rest], now)
         await _tell_holders(conn, left, now)
-    await _tell(conn, [(order.id, order.community_id) for order in (*over, *rest)])
+    await notices.orders_changed(conn, [*over, *rest])
 
 
 async def _cancel(
@@ -194,14 +193,6 @@ def _alarms(parties: Iterable[Party]) -> list[list[int]]:
 
 def _soonest(rows: Iterable[Mapping[str, object]], name: str) -> datetime | None:
     return grouping.soonest(value for row in rows if isinstance(value := row[name], datetime))
-
-
-async def _tell(conn: AsyncConnection, found: Iterable[tuple[int, int]]) -> None:
-    by_community: dict[int, list[int]] = {}
-    for order_id, community_id in found:
-        by_community.setdefault(community_id, []).append(order_id)
-    for community_id, ids in by_community.items():
-        await notify(conn, "order", sorted(ids), community_id)
 
 
 async def _tell_holders(conn: AsyncConnection, why: Mapping[int, Text], now: datetime) -> None:

@@ -6,8 +6,7 @@ from datetime import datetime
 import msgspec
 from psycopg import AsyncConnection
 
-from dispatch.holds import Hold, Standing
-from storage.notify import notify
+from dispatch.holds import Hold
 
 
 async def hold(conn: AsyncConnection, holds: Mapping[int, Hold], now: datetime) -> None:
@@ -111,12 +110,3 @@ async def next_mute_end(conn: AsyncConnection, now: datetime) -> datetime | None
     )
     row = await cursor.fetchone()
     return row[0] if row else None
-
-
-async def notify_alarms(conn: AsyncConnection, changed: Iterable[Standing]) -> None:
-    """Have live pages look at these alarms again."""
-    by_community: dict[int, list[int]] = {}
-    for each in changed:
-        by_community.setdefault(each.community_id, []).append(each.alarm_id)
-    for community_id, ids in by_community.items():
-        await notify(conn, "alarm", sorted(ids), community_id)

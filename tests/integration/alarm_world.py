@@ -3,6 +3,7 @@
 What devices say goes the real way: rules, memory, alarms, dispatch, all on PostgreSQL.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,7 +120,7 @@ class Place:
         self,
         conn: AsyncConnection,
         minute: float,
-        said: dict[str, dict[str, float | str]],
+        said: Mapping[str, Mapping[str, float | str]],
         policy: Policy | None = None,
     ) -> None:
         """Several devices say something in one batch."""

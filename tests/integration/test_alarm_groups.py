@@ -1,8 +1,6 @@
 """Several alarms, one order: who joins whom, what the order becomes, when it ends, and how much it costs."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,6 +27,7 @@ from tests.integration.alarm_world import (
     rows,
     the_book,
 )
+from tests.integration.statements import counted
 
 FULL: dict[str, float | str] = {"fill_percent": 95}
 
@@ -193,24 +192,6 @@ async def test_one_alarm_under_near_simultaneous_messages(
     assert await orders(conn) == [("open", "minor", ["full@bin-1"])]
     kinds = [kind for kind, _ in await history(conn, await alarm_of(conn, "full"))]
     assert kinds == ["raised", "paged", "ordered"]
-
-
-@contextmanager
-def counted(conn: AsyncConnection) -> Iterator[list[str]]:
-    """The statements that go through a connection."""
-    said: list[str] = []
-    cursor_class = conn.cursor_factory
-
-    class Counting(cursor_class):  # type: ignore[valid-type,misc] # the connection's own kind
-        async def execute(self, query: object, *rest: object, **more: object) -> object:
-            said.append(str(query))
-            return await super().execute(query, *rest, **more)
-
-    conn.cursor_factory = Counting
-    try:
-        yield said
-    finally:
-        conn.cursor_factory = cursor_class
 
 
 async def test_a_storm_takes_as_many_statements_as_one_alarm(conn: AsyncConnection, place: Place) -> None:

@@ -120,10 +120,10 @@ async def test_the_alarm_of_a_parent_asset_holds_that_of_its_child(
 ) -> None:
     dark, tipped = {"lift": {"power_on": 0.0}}, {"bin-1": {"tilted": 1.0}, "bin-3": {"tilted": 1.0}}
     if together:
-        await place.say_all(conn, 1, {**tipped, **dark})  # type: ignore[dict-item] # numbers are numbers
+        await place.say_all(conn, 1, {**tipped, **dark})
     else:
-        await place.say_all(conn, 1, dark)  # type: ignore[arg-type] # numbers are numbers
-        await place.say_all(conn, 1, tipped)  # type: ignore[arg-type] # numbers are numbers
+        await place.say_all(conn, 1, dark)
+        await place.say_all(conn, 1, tipped)
     child = await alarm_of(conn, "tipped", "bin-1")
     assert await held(conn, child) == ("parent", "held: its parent lift has the alarm “dark”")
     assert await held(conn, await alarm_of(conn, "tipped", "bin-3")) is None  # the elevator is not its parent

@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection, sql
 
+from dispatch import stepping
 from dispatch.alarms import follow
+from dispatch.policy import shipped_policy
 from dispatch.sweep import sweep
 from gateway.signals import Device, Event, Heard, Reading
 from rules.apply import hear, next_due, wake
 from rules.book import RuleBook, load_rulebook
+from rules.changes import AlarmChange
+from tests.integration import alarm_world
 from tests.integration.dispatch_world import MINUTE, MORNING, World, build
+from tests.integration.statements import counted
 
 TEXTS = """
     title: { zh: 试, en: Tried }
@@ -31,6 +36,16 @@ rules:
       - {{ severity: critical, after: 30m }}
       - {{ severity: major, when: door_vibration_db >= 50.0, down_after: 5m }}
     order: {{ kind: elevator_repair, skill: elevator, complete: 3d }}
+{TEXTS}
+  dripping:
+    severity: minor
+    when: humidity_percent >= 50.0
+    clear: humidity_percent < 40.0
+    ladder:
+      - {{ severity: critical, when: humidity_percent >= 90.0 }}
+      - {{ severity: major, when: humidity_percent >= 70.0 }}
+    order: {{ kind: elevator_repair, skill: elevator, complete: 3d }}
+    group: {{ by: area, within: 1h }}
 {TEXTS}
   jamming:
     severity: minor
@@ -189,3 +204,90 @@ async def test_what_another_gateway_overtook_moves_the_ladder_as_if_nothing_had(
     at = MORNING + 20 * MINUTE
     await follow(conn, await hear(conn, [shakes(world, 35, 20)], book, shared_at=at), at)
     assert (await history(conn))[-1] == ("severity", "minor", 17)
+
+
+# Where the work on an order may stand when its alarm steps; the last is over.
+STATES = ("open", "assigned", "accepted", "en_route", "in_progress", "on_hold", "completed")
+
+
+async def storm(conn: AsyncConnection, book: RuleBook, lifts: int) -> list[AlarmChange]:
+    """Alarms of many elevators step up or down at once, their orders in every state; three share one."""
+    place = await alarm_world.build(conn, book)
+    codes = [f"lift-{n}" for n in range(lifts)]
+    for code in codes:
+        await alarm_world.add_asset(conn, place, code, "elevator", "west")
+    first = {code: {"door_vibration_db": 55.0 if n % 3 == 0 else 35.0} for n, code in enumerate(codes)}
+    await place.say_all(conn, 0, first)
+    await place.say_all(conn, 1, {code: {"door_vibration_db": 35.0} for code in codes})
+    await place.say_all(conn, 2, {code: {"humidity_percent": 60.0} for code in codes[:3]})
+    await conn.execute("INSERT INTO staff (code, name, phone) VALUES ('li', 'LI', '138')")
+    await conn.execute(
+        """
+        UPDATE work_order AS o
+           SET status = v.status, paused_at = CASE v.status WHEN 'on_hold' THEN opened_at END,
+               held_at = CASE v.status WHEN 'on_hold' THEN opened_at END,
+               hold_reason = CASE v.status WHEN 'on_hold' THEN 'parts' END,
+               assignee_id = CASE WHEN v.status IN ('open', 'assigned') THEN NULL ELSE staff.id END
+          FROM staff, unnest(%(states)s::text[]) WITH ORDINALITY AS v (status, n)
+         WHERE v.n = o.id %% %(count)s + 1
+        """,
+        {"states": list(STATES), "count": len(STATES)},
+    )
+    at = alarm_world.moment(10)
+    said = [
+        Heard.of(
+            place.devices[code],
+            at,
+            (
+                Reading("door_vibration_db", at, 35.0 if n % 3 == 0 else 55.0),
+                *([Reading("humidity_percent", at, (75.0, 95.0, 85.0)[n])] if n < 3 else []),
+            ),
+        )
+        for n, code in enumerate(codes)
+    ]
+    return [each for each in await hear(conn, said, book) if each.kind == "stepped"]
+
+
+async def what_became(conn: AsyncConnection) -> list[list[tuple[Any, ...]]]:
+    """Every order, its story, and the messages, without the numbers of rows."""
+    return [
+        await rows(conn, "SELECT * FROM work_order ORDER BY id"),
+        await rows(
+            conn,
+            "SELECT order_id, from_status, to_status, at, account_id, why_zh, why_en"
+            "  FROM order_move ORDER BY order_id, id",
+        ),
+        await rows(conn, "SELECT key, topic, payload FROM outbox WHERE key LIKE 'stepped-%' ORDER BY key"),
+        await rows(conn, "SELECT key, topic FROM outbox WHERE key LIKE 'job-changed-%' ORDER BY key"),
+    ]
+
+
+async def test_many_steps_at_once_do_what_they_do_one_by_one(conn: AsyncConnection, book: RuleBook) -> None:
+    changes = await storm(conn, book, 24)
+    policy, now = shipped_policy(), alarm_world.moment(10)
+    before = await what_became(conn)
+    async with conn.transaction(force_rollback=True):
+        for each in changes:
+            await stepping.step(conn, [each], now, policy)
+        one_by_one = await what_became(conn)
+    assert await what_became(conn) == before
+    await stepping.step(conn, changes, now, policy)
+    assert await what_became(conn) == one_by_one
+    orders, story, raised, told = one_by_one
+    assert (len(changes), len(orders)) == (27, 25)
+    assert (len(story) - len(before[1]), len(raised), len(told)) == (23, 16, 15)
+
+
+async def test_a_storm_of_steps_takes_as_many_statements_as_one(
+    conn: AsyncConnection, book: RuleBook
+) -> None:
+    changes = await storm(conn, book, 100)
+    policy, now = shipped_policy(), alarm_world.moment(10)
+    async with conn.transaction(force_rollback=True):
+        up = next(each for each in changes if each.severity == "major")
+        with counted(conn) as one:
+            await stepping.step(conn, [up], now, policy)
+    with counted(conn) as many:
+        await stepping.step(conn, changes, now, policy)
+    assert len(changes) == 103
+    assert len(many) <= len(one) + 3, "only the holders are asked for, and told, besides"
