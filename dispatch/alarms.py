@@ -5,20 +5,17 @@ from datetime import datetime
 
 from psycopg import AsyncConnection
 
-from config.signal_words import facts_text
 from config.text import Text
-from config.vocabulary import Signal, load_vocabulary
 from dispatch import notices, stepping, together
-from dispatch.grouping import Opening
-from dispatch.holds import Hold, Standing, hold_of
+from dispatch.holds import Standing, hold_of
 from dispatch.notices import AlarmNotice
-from dispatch.orders import NewOrder
 from dispatch.policy import Policy, shipped_policy
 from dispatch.store import acks, alarm_life
 from dispatch.store.standing import standings
+from dispatch.telling import openings_of, sort_out
 from rules.book import RuleBook
 from rules.changes import AlarmChange
-from rules.rule import Group, HeldBy, OrderTemplate, Rule
+from rules.rule import HeldBy, Rule
 from storage.notify import notify_each
 
 # Held alarms that are looked at together.
@@ -110,20 +107,11 @@ async def _tell(
     Alarms that became `worse` matter here where they were held: what held them may let them through now.
     """
     rules = {**worse, **told}
-    free: list[Standing] = []
-    holds: dict[int, Hold] = {}
-    for each in await _standings(conn, rules, now):
-        hold = hold_of(each, rules[each.alarm_id].held_by, policy)
-        if each.alarm_id not in told and each.held_by is None:
-            continue
-        if hold is None:
-            free.append(each)
-        elif not each.had_order and (hold.because, hold.why) != (each.held_by, each.held):
-            holds[each.alarm_id] = hold
-    if holds:
-        await alarm_life.hold(conn, holds, now)
-    if free:
-        await _open(conn, free, rules, now, policy)
+    found = sort_out(await _standings(conn, rules, now), rules, told.keys(), policy)
+    if found.holds:
+        await alarm_life.hold(conn, found.holds, now)
+    if found.free:
+        await _open(conn, found.free, rules, now, policy)
 
 
 async def _standings(conn: AsyncConnection, rules: Mapping[int, Rule], now: datetime) -> list[Standing]:
@@ -140,46 +128,9 @@ async def _open(
 ) -> None:
     """Note that people are told, and open what asks for work and never had an order."""
     await alarm_life.tell(conn, [each.alarm_id for each in free], now)
-    openings = [
-        _opening(each, rule, rule.order, policy)
-        for each in free
-        if not each.had_order and (rule := rules[each.alarm_id]).order is not None
-    ]
+    openings = openings_of(free, rules, policy)
     if openings:
         await together.open_for(conn, openings, now, policy)
-
-
-def _opening(standing: Standing, rule: Rule, template: OrderTemplate, policy: Policy) -> Opening:
-    facts = facts_text(dict(sorted(standing.facts.items())), _signals(standing.asset_class))
-    return Opening(
-        alarm_id=standing.alarm_id,
-        area_id=standing.area_id,
-        title=rule.title,
-        group=_group(rule, policy),
-        order=NewOrder(
-            community_id=standing.community_id,
-            asset_id=standing.asset_id,
-            alarm_id=standing.alarm_id,
-            kind=template.kind,
-            skill=template.skill,
-            severity=standing.severity,
-            title=rule.title,
-            what=_joined(rule.meaning, facts),
-            todo=rule.todo,
-            safety=rule.safety,
-            checklist=template.checklist,
-            cancel_on_clear=template.cancel_on_clear,
-            respond=template.respond,
-            arrive=template.arrive,
-            complete=template.complete,
-        ),
-    )
-
-
-def _group(rule: Rule, policy: Policy) -> Group | None:
-    if rule.group is None:
-        return policy.alarms.group.group if policy.alarms.group else None
-    return rule.group or None
 
 
 def _released(standing: Standing, rule: Rule) -> AlarmNotice:
@@ -192,17 +143,3 @@ def _released(standing: Standing, rule: Rule) -> AlarmNotice:
         what="released",
         why=Text(zh=f"不再暂缓（此前：{standing.held.zh}）", en=f"no longer kept back ({standing.held.en})"),
     )
-
-
-def _signals(asset_class: str) -> Mapping[str, Signal]:
-    vocabulary = load_vocabulary()
-    return vocabulary.signals(asset_class) if asset_class in vocabulary.asset_classes else {}
-
-
-def _joined(meaning: Text, facts: Sequence[tuple[Text, Text]]) -> Text:
-    """Say what it means, and behind it in brackets what was heard."""
-    if not facts:
-        return meaning
-    zh = "，".join(f"{label.zh} {value.zh}" for label, value in facts)
-    en = ", ".join(f"{label.en} {value.en}" for label, value in facts)
-    return Text(zh=f"{meaning.zh}（{zh}）", en=f"{meaning.en} ({en})")

@@ -7,7 +7,7 @@ from datetime import datetime
 from config.checklist import ChecklistItem
 from config.text import Text
 from dispatch.new_order import NewOrder
-from dispatch.status import SEVERITIES, Severity, Status
+from dispatch.status import SEVERITIES, WAITING, Severity, Status
 from rules.rule import Group
 
 
@@ -134,6 +134,11 @@ def joined(order: Joinable, party: Party) -> Joinable:
         checklist=union_of_checks([order.checklist, *(each.checklist for each in orders)]),
         cancel_on_clear=order.cancel_on_clear and all(each.cancel_on_clear for each in orders),
     )
+
+
+def goes(status: Status, *, cancel_on_clear: bool, still: int) -> bool:
+    """Whether an order goes when alarms of it end: all are over, it says so, and nobody has accepted it."""
+    return cancel_on_clear and still == 0 and status in WAITING | {"assigned"}
 
 
 def soonest(moments: Iterable[datetime | None]) -> datetime | None:

@@ -68,6 +68,8 @@ NEXT_MOVES: dict[Status, tuple[str, Text]] = {
 WAITING: frozenset[Status] = frozenset({"open", "reopened"})
 # Statuses in which a technician holds the order.
 HELD: frozenset[Status] = frozenset({"accepted", "en_route", "in_progress", "on_hold"})
+# Statuses in which somebody is at work, or has interrupted it.
+AT_WORK: frozenset[Status] = frozenset({"in_progress", "on_hold"})
 # Statuses that ask for somebody's attention; the others are over (or wait for the office only).
 LIVE: frozenset[Status] = WAITING | HELD | {"assigned"}
 

@@ -119,7 +119,11 @@ async def alarms_ended(
         before = why.get(alarm.order_id)
         why[alarm.order_id] = said if before is None else _and(before, said)
         still[alarm.order_id] = alarm.still
-    over = [order for order in locked.values() if _goes(order) and still[order.id] == 0]
+    over = [
+        order
+        for order in locked.values()
+        if grouping.goes(order.status, cancel_on_clear=order.cancel_on_clear, still=still[order.id])
+    ]
     rest = [order for order in locked.values() if order not in over and order.due_at is not None]
     if over:
         await _cancel(conn, over, why, now)
@@ -139,10 +143,6 @@ async def _cancel(
     gone = await offers.withdraw(conn, {each: why[each] for each in ids}, now)
     by_id = {order.id: replace(order, status="cancelled") for order in over}
     await notices.many_offers_ended(conn, [(by_id[each.order_id], each) for each in gone], now, why)
-
-
-def _goes(order: Order) -> bool:
-    return order.cancel_on_clear and order.status in {"open", "reopened", "assigned"}
 
 
 def _over(title: Text | None, at: datetime) -> Text:

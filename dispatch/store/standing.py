@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 from config.text import Text
 from dispatch.holds import Emergency, Mute, OtherAlarm, OtherOrder, Standing
+from dispatch.status import AT_WORK
 from rules.rule import INSPECTION, MODE, HeldBy
 
 
@@ -48,7 +49,7 @@ async def standings(conn: AsyncConnection, asked: Mapping[int, HeldBy], now: dat
                SELECT w.number, w.kind FROM work_order AS w
                 WHERE w.asset_id = a.id
                   AND ((w.kind = ANY(q.orders) AND order_is_live(w.status))
-                       OR (w.kind = ANY(q.work) AND w.status IN ('in_progress', 'on_hold')))
+                       OR (w.kind = ANY(q.work) AND w.status = ANY(%(at_work)s)))
                   AND NOT EXISTS (SELECT FROM alarm_order AS l WHERE l.order_id = w.id AND l.alarm_id = m.id)
                 ORDER BY w.id LIMIT 1) AS o ON true
           LEFT JOIN LATERAL (
@@ -65,7 +66,13 @@ async def standings(conn: AsyncConnection, asked: Mapping[int, HeldBy], now: dat
                 ORDER BY y.id LIMIT 1) AS x ON true
          ORDER BY m.id
         """,
-        {"asked": _asked(asked), "now": now, "mode": MODE, "inspection": INSPECTION},
+        {
+            "asked": _asked(asked),
+            "now": now,
+            "mode": MODE,
+            "inspection": INSPECTION,
+            "at_work": sorted(AT_WORK),
+        },
     )
     return [_standing(row) async for row in cursor]
 
