@@ -1,11 +1,12 @@
 """One device's history through the engine: its clock stands at event time and stops at every timer. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from rules.effects import Cleared, Effect, Paged, Raised, Stepped
 from rules.engine import Facts, Said, Tick, next_due, step
+from rules.replay.story import Step, Story
 from rules.ruleset import RuleSet
 from rules.state import DeviceState
 
@@ -36,6 +37,7 @@ class DeviceReplay:
         self._state = DeviceState()
         self._due: int | None = None
         self._alarms: list[Alarm] = []
+        self._stories: list[Story] = []  # of the same alarms
         self._live: dict[str, int] = {}  # positions in `_alarms`, by rule
 
     def take(self, said: Said) -> None:
@@ -57,29 +59,45 @@ class DeviceReplay:
         """The alarms that were on at some time from `start` to `end`, as they stood at its end."""
         return seen(self._alarms, start, end)
 
+    @property
+    def stories(self) -> Sequence[Story]:
+        """All alarms so far, with the moments to act on them; not yet of a device or a side."""
+        return self._stories
+
     def _step(self, given: Said | Tick) -> None:
         before = self._state
         self._state, effects = step(self._rules, before, given, self._facts)
         if self._state is not before or isinstance(given, Tick):
             self._due = next_due(self._rules, self._state, self._facts)
         for effect in effects:
-            self._note(effect)
+            self._note(effect, given.now if isinstance(given, Tick) else given.at)
 
-    def _note(self, effect: Effect) -> None:
+    def _note(self, effect: Effect, now: int) -> None:
         code = effect.rule.code
         match effect:
             case Raised(rule=rule, at=at, page=page):
                 self._live[code] = len(self._alarms)
                 self._alarms.append(Alarm(code, rule.severity, at, paged=page))
+                told = now if page else None
+                self._stories.append(Story(0, code, 0, rule.severity, at, now, told))
             case Paged():
                 self._change(self._live[code], paged=True)
-            case Stepped(severity=severity):
-                self._change(self._live[code], severity=severity)
+                self._go_on(self._live[code], told=now)
+            case Stepped(severity=severity, page=page):
+                position = self._live[code]
+                self._change(position, severity=severity)
+                steps = self._stories[position].steps
+                self._go_on(position, steps=(*steps, Step(now, severity, page)))
             case Cleared(at=at):
-                self._change(self._live.pop(code), cleared=at)
+                position = self._live.pop(code)
+                self._change(position, cleared=at)
+                self._go_on(position, cleared=at, over=now)
 
     def _change(self, position: int, **what: object) -> None:
         self._alarms[position] = msgspec.structs.replace(self._alarms[position], **what)
+
+    def _go_on(self, position: int, **what: object) -> None:
+        self._stories[position] = msgspec.structs.replace(self._stories[position], **what)
 
 
 def seen(alarms: Iterable[Alarm], start: int, end: int) -> list[Alarm]:

@@ -1,6 +1,6 @@
 """One process's part of a replay: its devices' history through today's rules and the changed ones at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from time import process_time
 
@@ -17,6 +17,7 @@ from rules.replay import store
 from rules.replay.device import Alarm, DeviceReplay, seen
 from rules.replay.reel import Reel, readers
 from rules.replay.store import Subject
+from rules.replay.story import CHANGED, TODAY
 from rules.replay.tally import Place, Tally
 from rules.rule import Offline, Rule
 from rules.ruleset import RuleSet
@@ -75,6 +76,13 @@ def replayed(rule: Rule) -> bool:
     return not all(isinstance(trigger, Offline) for trigger in rule.triggers)
 
 
+def acting_rules(books: Iterable[RuleBook]) -> frozenset[str]:
+    """The rules whose alarms ask for work, or keep people from other alarms."""
+    rules = [rule for book in books for rule in book.rules]
+    asking = {rule.code for rule in rules if rule.order is not None}
+    return frozenset(asking.union(*((*rule.held_by.parents, *rule.held_by.alarms) for rule in rules)))
+
+
 def changed_rules(old: RuleSet, new: RuleSet) -> RuleSet:
     """Of the new rules those that may give other alarms. Rules of a class do not look at each other."""
     before = {rule.code: (mark, rule.severity) for rule, mark in _marked(old)}
@@ -115,6 +123,7 @@ class _Run:
         self._ends = [to_moment(min(part.end, each.until or part.end)) for each in devices]
         self._replays = [self._begin(each) for each in devices]
         self._rules = [{rule.code: rule for rule in book.rules if replayed(rule)} for book in books]
+        self._acting = acting_rules(books)
         self._recorded: dict[int, list[Alarm]] = {}
 
     def _begin(self, subject: Subject) -> list[DeviceReplay]:
@@ -164,8 +173,10 @@ class _Run:
         for replay, rules in zip(self._replays[device], self._rules, strict=True):
             replay.sleep(end)
             sides.append([each for each in replay.alarms(self._start, end) if each.rule in rules])
+        lives = [replay.stories for replay in self._replays[device]]
         self._replays[device] = []  # its memory is not needed any longer
         old = new = sides[0]
+        again: Mapping[str, int] = {}
         if len(sides) > 1:
             again = self._changed[subject.asset_class].index
             new = sides[1] + [each for each in old if each.rule in self._rules[1] and each.rule not in again]
@@ -174,3 +185,16 @@ class _Run:
         place = Place(subject.community_id, subject.device_id, subject.area_id)
         self._tally.devices += 1
         self._tally.note(place, old, new, recorded, books)
+        for side, stories in enumerate(lives):
+            for story in stories:
+                if story.rule in self._acting and (by := self._sides(side, story.rule, again)):
+                    self._tally.keep(msgspec.structs.replace(story, device_id=subject.device_id, sides=by))
+
+    def _sides(self, side: int, code: str, again: Mapping[str, int]) -> int:
+        """By which rules an alarm of one replay is there: a rule that is the same ran only once."""
+        if code not in self._rules[side]:
+            return 0
+        if side:
+            return CHANGED
+        both = code in self._rules[-1] and code not in again
+        return TODAY | CHANGED if both else TODAY

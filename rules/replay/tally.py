@@ -8,6 +8,7 @@ import msgspec
 from rules.moments import MINUTE
 from rules.replay.compare import Kind, Pair, overlapping, pairs
 from rules.replay.device import Alarm
+from rules.replay.story import MOST_STORIES, Story
 from rules.rule import Rule
 
 # So many differences of one rule are kept with their moments; beyond that they are counted.
@@ -86,6 +87,8 @@ class Tally(msgspec.Struct):
     orders: list[Orders] = []
     differences: list[Difference] = []
     left_out: int = 0  # differences that are only counted
+    stories: list[Story] = []  # of the alarms that mean work, in no order
+    untold: int = 0  # stories beyond those that are kept
 
     def note(
         self,
@@ -106,6 +109,13 @@ class Tally(msgspec.Struct):
         for side, (alarms, rules) in enumerate(zip((old, new), books, strict=True)):
             for alarm in alarms:
                 self._note_order(place, alarm, rules.get(alarm.rule), side)
+
+    def keep(self, story: Story) -> None:
+        """Keep the life of an alarm that means work, while there is room."""
+        if len(self.stories) < MOST_STORIES:
+            self.stories.append(story)
+        else:
+            self.untold += 1
 
     def _rule(self, code: str) -> RuleTally:
         return self.rules.setdefault(code, RuleTally())
@@ -174,6 +184,8 @@ class Tally(msgspec.Struct):
             whole.cpu_seconds += part.cpu_seconds
             whole.left_out += part.left_out
             whole.differences += part.differences
+            whole.stories += part.stories
+            whole.untold += part.untold
             for code, tally in part.rules.items():
                 whole._rule(code).add(tally)
             for each in part.orders:
