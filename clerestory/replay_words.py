@@ -3,8 +3,17 @@
 from collections.abc import Iterator
 
 from dispatch.foresight import AlarmTime, Change, Foresight, OrdersLine
+from dispatch.rehearsal.funnel import Funnel
 
 _SIGNS = {"new": "+", "gone": "-", "different": "~"}
+_HELD = {
+    "mute": "muted",
+    "inspection": "in inspection",
+    "order": "by an order",
+    "parent": "by the parent's alarm",
+    "alarm": "by another alarm",
+    "emergency": "in an emergency",
+}
 
 
 def report_lines(found: Foresight, most: int | None) -> Iterator[str]:
@@ -40,10 +49,43 @@ def _orders(found: Foresight) -> Iterator[str]:
     if not found.orders:
         return
     yield ""
-    yield f"{'orders a week':44}{'today':>8}{'changed':>9}  for"
+    yield f"{'orders a week':44}{'today':>8}{'changed':>9}{'recorded':>10}  for"
     for line in found.orders:
         what = f"{line.kind} in {line.community}/{line.area.en}"
-        yield f"{what:44}{line.old:>8.1f}{line.new:>9.1f}  {_people(line)}"
+        yield f"{what:44}{line.old:>8.1f}{line.new:>9.1f}{line.recorded:>10.1f}  {_people(line)}"
+    if not found.rehearsed:
+        yield "counted as alarms ask for them, before holds and grouping: there are too many alarms for more"
+        return
+    yield ""
+    yield "from alarms to orders, over all this time"
+    yield f"today    {funnel_words(found.today)}"
+    yield f"changed  {funnel_words(found.changed)}"
+    supposed = found.today.supposed, found.changed.supposed
+    if any(supposed):
+        yield (
+            f"orders nobody ever had ({supposed[0]} today, {supposed[1]} changed) are taken to last as such"
+            " orders usually do"
+        )
+
+
+def funnel_words(funnel: Funnel) -> str:
+    """From alarms to orders, in a line: what was held back, and what joined the order of another alarm."""
+    said = f"{_many(funnel.alarms, 'alarm')} → {_many(funnel.orders, 'order')}"
+    rest = []
+    if funnel.kept:
+        reasons = ", ".join(
+            f"{funnel.held[each]} {words}" for each, words in _HELD.items() if each in funnel.held
+        )
+        rest.append(f"{funnel.kept} held ({reasons})")
+    if funnel.joined:
+        rest.append(f"{funnel.joined} joined")
+    if funnel.waited:
+        rest.append(f"{funnel.waited} told later")
+    return f"{said}: {', '.join(rest)}" if rest else said
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _people(line: OrdersLine) -> str:

@@ -1,25 +1,42 @@
 """A replay told to people: which alarms change, how many orders a week that means, and for whom.
 
-It is kept and sent as JSON; all names are those of the day it was made.
+Orders are counted by a rehearsal of what dispatch would have done; where there are too many alarms for that,
+as many as alarms asked for. It is kept and sent as JSON; all names are those of the day it was made.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import msgspec
 from psycopg import AsyncConnection
 
 from config.text import Text
+from dispatch.policy import Policy, shipped_policy
+from dispatch.rehearsal.funnel import Funnel, Key, funnels, recorded
+from dispatch.rehearsal.rehearse import rehearse
+from dispatch.rehearsal.remember import remember
 from dispatch.roster import Technician
 from dispatch.store import foresight as store
 from dispatch.store import staff
-from rules.moments import from_moment
+from rules.moments import from_moment, to_moment
 from rules.replay.compare import Kind
 from rules.replay.crew import Order, Report
 from rules.replay.device import Alarm
+from rules.replay.story import CHANGED, TODAY
 from rules.replay.tally import Difference, Orders, RuleTally
 
 WEEK = timedelta(days=7)
+
+
+@dataclass(slots=True)
+class _Counts:
+    """Of one place and kind of work, in all the time."""
+
+    today: Funnel = field(default_factory=Funnel)
+    changed: Funnel = field(default_factory=Funnel)
+    recorded: int = 0
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -42,7 +59,10 @@ class RuleLine(msgspec.Struct, frozen=True):
 
 
 class OrdersLine(msgspec.Struct, frozen=True):
-    """Orders a week of one kind in one area; `people` hold the skill and cover the area today."""
+    """Orders a week of one kind in one area; `people` hold the skill and cover the area today.
+
+    `today` and `changed` say how they come of alarms, in all the time; `recorded`: as many a week there were.
+    """
 
     community: str
     area: Words
@@ -51,6 +71,9 @@ class OrdersLine(msgspec.Struct, frozen=True):
     old: float
     new: float
     people: tuple[str, ...]
+    today: Funnel = msgspec.field(default_factory=Funnel)
+    changed: Funnel = msgspec.field(default_factory=Funnel)
+    recorded: float = 0.0
 
 
 class AlarmTime(msgspec.Struct, frozen=True):
@@ -77,7 +100,10 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Foresight(msgspec.Struct, frozen=True):
-    """All of it. `skipped` are rules that cannot be replayed; `left_out` changes are only counted."""
+    """All of it. `skipped` are rules that cannot be replayed; `left_out` changes are only counted.
+
+    `rehearsed`: orders are what would have been opened, after holds and grouping; else what was asked for.
+    """
 
     start: datetime
     end: datetime
@@ -92,6 +118,17 @@ class Foresight(msgspec.Struct, frozen=True):
     orders: tuple[OrdersLine, ...]
     changes: tuple[Change, ...]
     left_out: int
+    rehearsed: bool = False
+
+    @property
+    def today(self) -> Funnel:
+        """How orders come of alarms by today's rules, everywhere."""
+        return Funnel.sum(line.today for line in self.orders)
+
+    @property
+    def changed(self) -> Funnel:
+        """The same by the changed rules."""
+        return Funnel.sum(line.changed for line in self.orders)
 
     @property
     def sums(self) -> RuleTally:
@@ -102,9 +139,13 @@ class Foresight(msgspec.Struct, frozen=True):
         return whole
 
 
-async def foresee(conn: AsyncConnection, order: Order, report: Report, now: datetime) -> Foresight:
-    """Tell a replay in names."""
+async def foresee(
+    conn: AsyncConnection, order: Order, report: Report, now: datetime, policy: Policy | None = None
+) -> Foresight:
+    """Tell a replay in names, and rehearse what orders its alarms would have become."""
     tally = report.tally
+    rehearsed = not tally.untold
+    counts = await _rehearsed(conn, order, report, policy) if rehearsed else _asked(tally.orders)
     return Foresight(
         start=order.start,
         end=order.end,
@@ -116,10 +157,43 @@ async def foresee(conn: AsyncConnection, order: Order, report: Report, now: date
         cpu_seconds=tally.cpu_seconds,
         skipped=report.skipped,
         rules=_rules(report),
-        orders=await _orders(conn, tally.orders, order.end - order.start, now.date()),
+        orders=await _orders(conn, counts, order.end - order.start, now.date()),
         changes=await _changes(conn, tally.differences),
         left_out=tally.left_out,
+        rehearsed=rehearsed,
     )
+
+
+async def _rehearsed(
+    conn: AsyncConnection, order: Order, report: Report, policy: Policy | None
+) -> dict[Key, _Counts]:
+    """What dispatch would have made of the alarms; in a thread, as it may take a second."""
+    past = await remember(conn, order, report)
+    start, end = to_moment(order.start), to_moment(order.end)
+    found: dict[Key, _Counts] = {}
+    for side, book in ((TODAY, report.before), (CHANGED, report.after)):
+        stories = [each for each in report.tally.stories if each.sides & side]
+        rules = {rule.code: rule for rule in book.rules}
+        settled = await asyncio.to_thread(rehearse, stories, rules, past, policy or shipped_policy(), end)
+        for key, funnel in funnels(settled, start).items():
+            counts = found.setdefault(key, _Counts())
+            if side == TODAY:
+                counts.today = funnel
+            else:
+                counts.changed = funnel
+    for key, count in recorded(past.for_alarms, start, end).items():
+        found.setdefault(key, _Counts()).recorded = count
+    return found
+
+
+def _asked(orders: Iterable[Orders]) -> dict[Key, _Counts]:
+    """What alarms asked for, where nothing more is known."""
+    return {
+        (each.community_id, each.area_id, each.kind, each.skill): _Counts(
+            Funnel(each.old, each.old), Funnel(each.new, each.new)
+        )
+        for each in orders
+    }
 
 
 def _rules(report: Report) -> tuple[RuleLine, ...]:
@@ -132,32 +206,35 @@ def _rules(report: Report) -> tuple[RuleLine, ...]:
 
 
 async def _orders(
-    conn: AsyncConnection, orders: Iterable[Orders], length: timedelta, today: date
+    conn: AsyncConnection, counts: Mapping[Key, _Counts], length: timedelta, today: date
 ) -> tuple[OrdersLine, ...]:
-    listed = list(orders)
-    places = await store.places(conn, [each.area_id for each in listed])
+    places = await store.places(conn, [area_id for _, area_id, _, _ in counts])
     people = await staff.technicians(conn, on_hold_counts=False)
-    lines = [_orders_line(each, places, people, length / WEEK, today) for each in listed]
+    lines = []
+    for (_, area_id, kind, skill), each in counts.items():
+        community, area = places[area_id]
+        per_week = [n * WEEK / length for n in (each.today.orders, each.changed.orders, each.recorded)]
+        able = tuple(person.name for person in people if _able(person, skill, area_id, today))
+        line = OrdersLine(
+            community=community,
+            area=_words(area),
+            kind=kind,
+            skill=skill,
+            old=per_week[0],
+            new=per_week[1],
+            people=able,
+            today=each.today,
+            changed=each.changed,
+            recorded=per_week[2],
+        )
+        lines.append(line)
     return tuple(sorted(lines, key=lambda each: (-abs(each.new - each.old), -each.new, each.community)))
 
 
-def _orders_line(
-    orders: Orders,
-    places: Mapping[int, tuple[str, Text]],
-    people: Iterable[Technician],
-    weeks: float,
-    today: date,
-) -> OrdersLine:
-    community, area = places[orders.area_id]
-    able = tuple(each.name for each in people if _able(each, orders, today))
-    per_week = (orders.old / weeks, orders.new / weeks)
-    return OrdersLine(community, _words(area), orders.kind, orders.skill, *per_week, able)
-
-
-def _able(person: Technician, orders: Orders, today: date) -> bool:
-    if orders.skill not in person.skills or orders.area_id not in person.areas:
+def _able(person: Technician, skill: str, area_id: int, today: date) -> bool:
+    if skill not in person.skills or area_id not in person.areas:
         return False
-    expires = person.skills[orders.skill]
+    expires = person.skills[skill]
     gone = person.left_on is not None and person.left_on <= today
     return not gone and (expires is None or expires >= today)
 

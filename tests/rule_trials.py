@@ -6,6 +6,7 @@ import msgspec
 from psycopg import AsyncConnection
 
 from dispatch.foresight import AlarmTime, Change, Foresight, OrdersLine, RuleLine, Words
+from dispatch.rehearsal.funnel import Funnel
 from rules.replay.tally import RuleTally
 from rules.sources import file_sources
 from rules.versions import trial_store
@@ -40,11 +41,23 @@ async def done_trial(conn: AsyncConnection, account_id: int, now: datetime, *, d
         skipped=("offline_rule",),
         rules=(RuleLine(rule, Words("规则", "Rule"), "major", RuleTally(new=1, fresh=1)),),
         orders=(
-            OrdersLine("home", Words("全区", "All"), "elevator_repair", "elevator", 0.0, 0.2, ("王建国",)),
+            OrdersLine(
+                "home",
+                Words("全区", "All"),
+                "elevator_repair",
+                "elevator",
+                1.2,
+                1.9,
+                ("王建国",),
+                Funnel(alarms=9, orders=5, joined=2, held={"mute": 1, "order": 1}),
+                Funnel(alarms=17, orders=8, joined=3, held={"mute": 2, "order": 4}, waited=1, supposed=3),
+                recorded=1.2,
+            ),
             OrdersLine("home", Words("全区", "All"), "gardening", "gardening", 1.0, 0.0, ()),
         ),
         changes=(Change("home", device, name, rule, "new", None, alarm, None),),
         left_out=0,
+        rehearsed=True,
     )
     await trial_store.finish(conn, trial, msgspec.json.encode(found), now)
     return trial
