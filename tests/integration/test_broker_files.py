@@ -108,6 +108,7 @@ class Broker:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.clients: list[Client] = []
         self.layout = Layout(
             directory=PurePosixPath(directory),
             data=PurePosixPath(directory),
@@ -138,6 +139,8 @@ class Broker:
             self._wait(process)
             yield process
         finally:
+            for client in self.clients:
+                client.close()
             process.terminate()
             process.wait(PATIENCE)
 
@@ -154,11 +157,19 @@ class Broker:
                     assert time.monotonic() < deadline, said
                     time.sleep(0.01)
 
+    def client(
+        self, port: int, name: str, secret: str, client_id: str = "", *, trusting: Path | None = None
+    ) -> Client:
+        """A client that is closed before the broker ends."""
+        client = Client(port, name, secret, client_id, trusting=trusting)
+        self.clients.append(client)
+        return client
+
     def device(self, issued: Issued, client_id: str = "") -> Client:
-        return Client(self.layout.devices.port, issued.username, issued.secret, client_id)
+        return self.client(self.layout.devices.port, issued.username, issued.secret, client_id)
 
     def service(self, issued: Issued, client_id: str = "") -> Client:
-        return Client(self.layout.services.port, issued.username, issued.secret, client_id)
+        return self.client(self.layout.services.port, issued.username, issued.secret, client_id)
 
 
 @pytest.fixture
@@ -223,18 +234,15 @@ async def test_nobody_speaks_or_hears_under_anothers_name(conn: AsyncConnection,
         box.publish("clerestory/court/not-yet-registered/up", "stranger")
         hears.until("clerestory/court/not-yet-registered/up")
         assert b"forged" not in [payload for _, payload in hears.heard]
-        box.close()
-        nobody = Client(broker.layout.devices.port, "", "")
-        stranger = Client(broker.layout.devices.port, "court/bin-9", "x")
-        wrong = Client(broker.layout.devices.port, bin_1.username, bin_2.secret)
+        nobody = broker.client(broker.layout.devices.port, "", "")
+        stranger = broker.client(broker.layout.devices.port, "court/bin-9", "x")
+        wrong = broker.client(broker.layout.devices.port, bin_1.username, bin_2.secret)
         assert (nobody.code, stranger.code, wrong.code) == (REFUSED, REFUSED, REFUSED)
         # Taking the gateway's client id ends no connection but one's own.
         thief = broker.device(bin_2, "gateway-1")
         thief.publish("clerestory/court/bin-2/status", "online")
         hears.until("clerestory/court/bin-2/status")
         assert not hears.gone.is_set()
-        for each in (one, other, till, hears, says, nobody, stranger, wrong, thief):
-            each.close()
 
 
 async def test_what_is_revoked_or_rotated_is_refused_after_reading_again(
@@ -257,14 +265,10 @@ async def test_what_is_revoked_or_rotated_is_refused_after_reading_again(
         process.send_signal(signal.SIGHUP)
         assert one.gone.wait(PATIENCE), "the revoked device stays connected"
         assert two.gone.wait(PATIENCE), "the old password stays connected"
-        one.close()
-        two.close()
         assert [broker.device(each).code for each in (first, second)] == [REFUSED, REFUSED]
         again = broker.device(rotated)
         again.publish("clerestory/court/bin-2/up", "back")
         hears.until("clerestory/court/bin-2/up")
-        again.close()
-        hears.close()
     cursor = await conn.execute("SELECT what FROM broker_credential_event ORDER BY id")
     assert [row[0] for row in await cursor.fetchall()] == ["issued", "issued", "issued", "rotated", "revoked"]
 
@@ -297,13 +301,11 @@ async def test_the_gateway_hears_by_a_shared_subscription_and_the_worker_answers
                     heard += [delivery.payload for delivery in await take]
                 await asyncio.sleep(0.01)
             assert sorted(map(int, heard)) == list(range(20)), "each once, by either"
-            sensor.close()
         till = await asyncio.to_thread(broker.device, kiosk)
         await asyncio.to_thread(till.subscribe, "clerestory/court/kiosk-1/receipt")
         async with Publisher(f"mqtt://{worker.username}:{worker.secret}@{address}") as publisher:
             await publisher.publish("clerestory/court/kiosk-1/receipt", "paid")
         await asyncio.to_thread(till.until, "clerestory/court/kiosk-1/receipt")
-        till.close()
 
 
 async def test_devices_are_served_over_tls(conn: AsyncConnection, broker: Broker, tmp_path: Path) -> None:
@@ -314,7 +316,7 @@ async def test_devices_are_served_over_tls(conn: AsyncConnection, broker: Broker
     broker.write(await credentials.in_force(conn, START))
     with broker.running():
         port = broker.layout.devices.port
-        assert Client(port, device.username, device.secret, trusting=certificate).code == 0
+        assert broker.client(port, device.username, device.secret, trusting=certificate).code == 0
         with socket.create_connection(("127.0.0.1", port)) as plain:
             plain.sendall(b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02me")  # CONNECT, in the clear
             with contextlib.suppress(ConnectionResetError):
@@ -379,7 +381,6 @@ async def test_watching_tells_the_broker_as_soon_as_something_changes(
         await notify(conn, "registry", [])
         acl = broker.directory / mosquitto.ACCESS
         await until(lambda: "court/" not in acl.read_text(encoding="utf-8"), "the retired device gone")
-        one.close()
         watch.terminate()
         assert await asyncio.wait_for(watch.wait(), PATIENCE) == 0
         assert second.username not in (broker.directory / mosquitto.PASSWORDS).read_text(encoding="utf-8")
