@@ -5,8 +5,8 @@ from contextlib import suppress
 
 from rules.conditions import Value
 from rules.effects import Cleared, Effect, Flapped, Paged, Raised, Stepped
+from rules.flapping import Beginnings
 from rules.ladder import PATIENCE, Climber, Footing
-from rules.moments import span_in_words
 from rules.rule import Happens, Holds
 from rules.ruleset import RulePlan
 from rules.state import Memory, Since
@@ -14,8 +14,6 @@ from rules.view import View
 
 # So long a finding about the past waits for the rest of the backlog, which may end it, before it is told.
 PAGE_DELAY = PATIENCE
-# More beginnings than these are not counted: it flaps.
-MOST_BEGUN = 100
 
 
 class Case:
@@ -36,8 +34,7 @@ class Case:
         self._last = known.last
         self._ending = known.ending
         self._climber = Climber(plan.rule, known.rungs, known.severity)
-        self._begun = known.begun
-        self._flaps = known.flaps
+        self._beginnings = Beginnings(plan.rule.flapping, known.begun, known.flaps)
 
     @property
     def memory(self) -> Memory:
@@ -52,8 +49,8 @@ class Case:
             ending=self._ending,
             rungs=self._climber.stands,
             severity=self._climber.severity,
-            begun=self._begun,
-            flaps=self._flaps,
+            begun=self._beginnings.begun,
+            flaps=self._beginnings.flaps,
         )
 
     @property
@@ -168,8 +165,8 @@ class Case:
             at = self._held(clock=clock)
             if at is not None:
                 self._raise_held(at, received)
-            elif self._begun:
-                self._begun = self._lately(clock)
+            elif self._beginnings.begun:
+                self._beginnings.forget(clock)
         if self._raised is None:
             return
         over = self._over_at()
@@ -230,10 +227,7 @@ class Case:
 
     @property
     def _keep(self) -> int:
-        flapping = self._rule.flapping
-        return (
-            max(self._rule.keep, flapping.quiet) if flapping is not None and self._flaps else self._rule.keep
-        )
+        return self._beginnings.quiet(self._rule.keep)
 
     def _over_at(self) -> int | None:
         """When the alarm is over if nothing more is said, in event time."""
@@ -242,9 +236,7 @@ class Case:
         return None if self._last is None or self._quiet() is None else self._quiet_until(self._last)
 
     def _quiet_until(self, last: Since) -> int:
-        flapping = self._rule.flapping
-        after = self._rule.clear_after or 0
-        return last.at + (max(after, flapping.quiet) if flapping is not None and self._flaps else after)
+        return last.at + self._beginnings.quiet(self._rule.clear_after or 0)
 
     def _quiet(self) -> int | None:
         """When (by our clock) it has been quiet for long enough; a backlog is given time to arrive."""
@@ -259,7 +251,7 @@ class Case:
         if self._raised is not None:
             return
         self._raised = at
-        flapped = self._begins_again(at)
+        flapped = self._beginnings.begins(at)
         fresh = wall - evidence <= self._rule.late_after
         self._page_at = None if fresh else wall + PAGE_DELAY
         values = self._view.values
@@ -283,12 +275,13 @@ class Case:
         if self._raised is not None:
             self._effects.append(Cleared(self._rule, max(at, self._raised)))
         self._raised = self._event_at = self._page_at = self._last = self._ending = None
-        self._holding, self._hits, self._flaps = {}, {}, 0
+        self._holding, self._hits = {}, {}
+        self._beginnings.calmed()
         self._climber.restart()
 
     def heard_again(self, at: int, wall: int) -> None:
         """The device is there: what was raised because it was not is over, at once unless it flaps."""
-        if self._raised is None or not self._flaps:
+        if self._raised is None or not self._beginnings.flaps:
             self.clear(at)
             return
         self._holding = {}
@@ -300,26 +293,9 @@ class Case:
 
     def _back(self, since: Since) -> None:
         """What seemed to be over is not."""
-        if self._ending is not None and self._flaps:
-            self._effects.append(Flapped(self._rule, since.wall, self._begins_again(since.at)))
+        if self._ending is not None and self._beginnings.flaps:
+            self._effects.append(Flapped(self._rule, since.wall, self._beginnings.begins(since.at)))
         self._ending = None
-
-    def _begins_again(self, at: int) -> dict[str, Value]:
-        """Count a beginning; facts of an alarm that by now flaps."""
-        flapping = self._rule.flapping
-        if flapping is None:
-            return {}
-        self._begun = tuple(sorted((*self._begun, at)))
-        self._begun = self._lately(self._begun[-1])[-MOST_BEGUN:]
-        if self._flaps or len(self._begun) > flapping.times:
-            self._flaps = len(self._begun)
-            return {"flapped": float(self._flaps), "flapped_within": span_in_words(flapping.within)}
-        return {}
-
-    def _lately(self, clock: int) -> tuple[int, ...]:
-        flapping = self._rule.flapping
-        within = 0 if flapping is None else flapping.within
-        return tuple(each for each in self._begun if each > clock - within)
 
     def _footing(self) -> Footing:
         said = [*self._holding.values(), *((self._last,) if self._last is not None else ())]
