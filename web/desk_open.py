@@ -99,7 +99,7 @@ async def assets(request: web.Request) -> web.StreamResponse:
     form = read_open_form(request.query)
     async with house_of(request).pool.connection() as conn:
         found = await _found(conn, request, form, key_of(request.query.get("within", "")))
-    return page(request, "desk/_found.html", {"assets": found, "form": form})
+    return page(request, "found_assets.html", {"assets": found, "form": form})
 
 
 async def _found(

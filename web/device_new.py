@@ -151,7 +151,7 @@ async def find_asset(request: web.Request) -> web.StreamResponse:
     form = read_form(request.query)
     async with house_of(request).pool.connection() as conn:
         found = await assets_of(conn, request, form)
-    return page(request, "registry/_assets.html", {"assets": found, "form": form})
+    return page(request, "found_assets.html", {"assets": found, "form": form})
 
 
 @require(*KEEPERS)

@@ -1,6 +1,5 @@
 """`clerestory alarms` and `clerestory emergency`: look at alarms, and decide for a while who is called."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -11,12 +10,11 @@ import click
 from psycopg import AsyncConnection
 
 from clerestory import alarm_target
+from clerestory.acting import act_on_site
 from clerestory.alarm_target import NoSuchCode
 from clerestory.failures import say_failures
-from clerestory.site import Site, open_site
-from config.clock import SystemClock
+from clerestory.site import Site
 from config.duration import parse_duration
-from config.settings import load_settings
 from dispatch import acknowledging, quieting
 from dispatch.alarm_policy import EmergencyKind
 from dispatch.people import Who
@@ -51,17 +49,7 @@ by_option = click.option(
 
 def _run(work: Work[T]) -> T:
     """Do it in a transaction of its own; what is refused ends the command with its reason."""
-
-    async def in_transaction() -> T:
-        async with open_site(load_settings(), SystemClock(), broker=False) as site:
-            now = site.clock.now()
-            async with site.pool.connection() as conn, conn.transaction():
-                return await work(site, conn, now)
-
-    try:
-        return asyncio.run(in_transaction())
-    except (DispatchRefusal, NoSuchCode) as refusal:
-        raise click.ClickException(str(refusal)) from refusal
+    return act_on_site(lambda conn, site: work(site, conn, site.clock.now()), DispatchRefusal, NoSuchCode)
 
 
 @click.group()

@@ -3,13 +3,12 @@
 import asyncio
 import csv
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
 import click
 from psycopg import AsyncConnection
 
+from clerestory.acting import act_on_site
 from clerestory.broker_watch import Job, keep_written, said, tell
 from clerestory.brokering import CannotWrite, write
 from clerestory.failures import say_failures
@@ -24,8 +23,6 @@ from gateway.mosquitto import CONFIGURATION, Layout, Listener, Tls
 
 ROLES = ("gateway", "worker", "site", "network_server", "technician", "office", "bridge")
 PLAIN_PORT, TLS_PORT, SERVICE_PORT = 1883, 8883, 1884
-
-T = TypeVar("T")
 
 
 @click.group()
@@ -201,7 +198,7 @@ def issue(name: str | None, role: Role | None, missing: str | None, out: Path | 
             _keep(out, made)
         return made
 
-    made = _run(act)
+    made = act_on_site(act, NotIssued, OtherRole)
     if out is not None:
         click.echo(f"{out}: {len(made)} account{'' if len(made) == 1 else 's'}")
         return
@@ -234,7 +231,7 @@ def revoke(name: str) -> None:
     async def act(conn: AsyncConnection, site: Site) -> bool:
         return await credentials.revoke(conn, name, site.clock.now(), None)
 
-    if not _run(act):
+    if not act_on_site(act):
         raise click.ClickException(f"no account {name!r} is in force; see: clerestory broker accounts")
     click.echo(f"{name}: revoked")
 
@@ -247,28 +244,12 @@ def accounts() -> None:
     async def act(conn: AsyncConnection, _: Site) -> list[credentials.Credential]:
         return await credentials.credentials(conn)
 
-    found = _run(act)
+    found = act_on_site(act)
     if not found:
         click.echo("no accounts; `clerestory broker issue COMMUNITY/DEVICE` makes one")
     for each in found:
         state = f"revoked {each.revoked_at:%Y-%m-%d %H:%M}Z" if each.revoked_at else ""
         click.echo(f"{each.username}\t{each.role}\tissued {each.issued_at:%Y-%m-%d %H:%M}Z\t{state}".rstrip())
-
-
-def _run(act: Callable[[AsyncConnection, Site], Awaitable[T]]) -> T:
-    try:
-        return asyncio.run(_on_site(act))
-    except (NotIssued, OtherRole) as refused:
-        raise click.ClickException(str(refused)) from None
-
-
-async def _on_site(act: Callable[[AsyncConnection, Site], Awaitable[T]]) -> T:
-    async with (
-        open_site(load_settings(), SystemClock(), broker=False) as site,
-        site.pool.connection() as conn,
-        conn.transaction(),
-    ):
-        return await act(conn, site)
 
 
 COMMANDS = [broker]

@@ -1,6 +1,5 @@
 """`clerestory devices`: register them one by one or from a sheet, list them, retire them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -8,11 +7,10 @@ from typing import TypeVar, get_args
 import click
 from psycopg import AsyncConnection
 
+from clerestory.acting import act_on_site
 from clerestory.failures import say_failures
-from clerestory.site import Site, open_site
-from config.clock import SystemClock
+from clerestory.site import Site
 from config.profiles import load_profiles
-from config.settings import load_settings
 from config.text import Language
 from gateway.devices import importing, listing, register, store
 from gateway.devices.draft import Fit, Registered, Wanted, judge
@@ -239,18 +237,9 @@ def bring_back(name: str) -> None:
 def _run(act: Callable[[AsyncConnection, Site], Awaitable[T]]) -> T:
     """Do something in one transaction on the site's database, or say in one line why not."""
     try:
-        return asyncio.run(_on_site(act))
+        return act_on_site(act)
     except DeviceRefused as refused:
         raise click.ClickException(refused.text.en) from None
-
-
-async def _on_site(act: Callable[[AsyncConnection, Site], Awaitable[T]]) -> T:
-    async with (
-        open_site(load_settings(), SystemClock(), broker=False) as site,
-        site.pool.connection() as conn,
-        conn.transaction(),
-    ):
-        return await act(conn, site)
 
 
 COMMANDS = [devices]

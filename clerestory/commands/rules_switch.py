@@ -1,18 +1,15 @@
 """`clerestory rules versions`, `switch-on` and `back`: what the page does, at the command line."""
 
-import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
 from psycopg import AsyncConnection
 
+from clerestory.acting import act_on_site
 from clerestory.commands.rules_replay import changed_source
 from clerestory.failures import say_failures
-from clerestory.site import Site, open_site
-from config.clock import SystemClock
-from config.settings import load_settings
+from clerestory.site import Site
 from dispatch.switching import rules_gone
 from rules.versions import store
 from rules.versions.force import InForce
@@ -53,7 +50,7 @@ def versions(file: str | None) -> None:
         if shipped is not None:
             click.echo(f"0\t\t\tthe file {shipped.place}")
 
-    _run(act)
+    act_on_site(act, SwitchRefused)
 
 
 @click.command("switch-on")
@@ -79,7 +76,7 @@ def switch_on_command(
         done = await switch_on(conn, known.files, changed.name, changed.text, expected, by, now)
         await _finish(conn, site, done)
 
-    _run(act)
+    act_on_site(act, SwitchRefused)
 
 
 @click.command()
@@ -99,7 +96,7 @@ def back(file: str, version: int, base: int | None, reason: str, who: str | None
         done = await go_back(conn, known.files, file, version, expected, by, site.clock.now())
         await _finish(conn, site, done)
 
-    _run(act)
+    act_on_site(act, SwitchRefused)
 
 
 async def _finish(conn: AsyncConnection, site: Site, done: Switched) -> None:
@@ -126,23 +123,6 @@ def _say_files(known: InForce) -> None:
             )
     for problem in known.troubles:
         click.echo(f"not usable, its file stands in: {problem}", err=True)
-
-
-def _run(act: Callable[[AsyncConnection, Site], Awaitable[None]]) -> None:
-    """Do something in one transaction on the site's database, or say in one line why not."""
-    try:
-        asyncio.run(_on_site(act))
-    except SwitchRefused as refused:
-        raise click.ClickException(str(refused)) from None
-
-
-async def _on_site(act: Callable[[AsyncConnection, Site], Awaitable[None]]) -> None:
-    async with (
-        open_site(load_settings(), SystemClock(), broker=False) as site,
-        site.pool.connection() as conn,
-        conn.transaction(),
-    ):
-        await act(conn, site)
 
 
 COMMANDS = [versions, switch_on_command, back]

@@ -2,12 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import get_args
 
 import click
 from psycopg import AsyncConnection
 
+from clerestory.acting import act_on_site
 from clerestory.door import try_address
 from clerestory.failures import say_failures
 from clerestory.logs import begin_logging
@@ -96,7 +97,7 @@ def add(
     async def act(conn: AsyncConnection, _: Site) -> None:
         await accounts.add(conn, wanted, password, Passwords())
 
-    _run(act)
+    act_on_site(act, AccountRefused, UnfitPassword)
     click.echo(f"{wanted.login}: added as {role}")
 
 
@@ -111,7 +112,7 @@ def list_accounts() -> None:
             cells = (row.login, row.role, row.language, row.name, row.belongs_to, state)
             click.echo("\t".join(cells).rstrip())
 
-    _run(act)
+    act_on_site(act, AccountRefused, UnfitPassword)
 
 
 @account.command("password")
@@ -125,7 +126,7 @@ def change_password(login: str, *, password_stdin: bool) -> None:
     async def act(conn: AsyncConnection, _: Site) -> None:
         await accounts.set_password(conn, login.lower(), password, Passwords())
 
-    _run(act)
+    act_on_site(act, AccountRefused, UnfitPassword)
     click.echo(f"{login.lower()}: password changed, signed out everywhere")
 
 
@@ -138,25 +139,8 @@ def disable(login: str) -> None:
     async def act(conn: AsyncConnection, site: Site) -> None:
         await accounts.disable(conn, login.lower(), site.clock.now())
 
-    _run(act)
+    act_on_site(act, AccountRefused, UnfitPassword)
     click.echo(f"{login.lower()}: disabled")
-
-
-def _run(act: Callable[[AsyncConnection, Site], Awaitable[None]]) -> None:
-    """Do something in one transaction on the site's database, or say in one line why not."""
-    try:
-        asyncio.run(_on_site(act))
-    except (AccountRefused, UnfitPassword) as refused:
-        raise click.ClickException(str(refused)) from None
-
-
-async def _on_site(act: Callable[[AsyncConnection, Site], Awaitable[None]]) -> None:
-    async with (
-        open_site(load_settings(), SystemClock(), broker=False) as site,
-        site.pool.connection() as conn,
-        conn.transaction(),
-    ):
-        await act(conn, site)
 
 
 COMMANDS = [web, account]
