@@ -88,13 +88,15 @@ class _Rehearsal:
         """Take what the past and these alarms bring, each at its moment."""
         for order in self._scene.orders:
             self._expect_moves(order)
-        for mute in self._past.mutes:
-            self._at(mute.span.end, self._touch_community, mute.community_id)
-        for emergency in self._past.emergencies:
-            self._at(emergency.span.end, self._touch_community, emergency.community_id)
+        quiet = [(each.community_id, each.span) for each in self._past.mutes]
+        quiet += [(each.community_id, each.span) for each in self._past.emergencies]
+        for community_id, each in quiet:
+            for at in (each.start, each.end):
+                self._at(at, self._touch_community, community_id)
         for asset_id, spans in self._past.inspections.items():
             for each in spans:
-                self._at(each.end, self._touch, asset_id)
+                for at in (each.start, each.end):
+                    self._at(at, self._touch, asset_id)
         for number, story in enumerate([*self._past.others, *stories]):
             if story.device_id not in self._past.places:
                 continue
@@ -130,6 +132,10 @@ class _Rehearsal:
         del at
         self._touched.add(asset_id)
 
+    def _touch_with_below(self, asset_id: int, at: int) -> None:
+        del at
+        self._touched.update({asset_id}, self._below.get(asset_id, ()))
+
     def _touch_community(self, community_id: int, at: int) -> None:
         del at
         self._touched.update(
@@ -139,10 +145,10 @@ class _Rehearsal:
         )
 
     def _raise(self, number: int, story: Story, at: int) -> None:
-        del at
         alarm = LiveAlarm(number, story, self._past.places[story.device_id], story.severity)
         self._alarms[number] = alarm
         self._scene.add_alarm(alarm)
+        self._touch_with_below(alarm.place.asset_id, at)
 
     def _tell(self, number: int, at: int) -> None:
         del at
@@ -157,12 +163,10 @@ class _Rehearsal:
             self._worse[number] = alarm
 
     def _end(self, number: int, at: int) -> None:
-        del at
         alarm = self._alarms.pop(number)
         self._scene.drop_alarm(alarm)
         self._over[number] = alarm
-        asset_id = alarm.place.asset_id
-        self._touched.update({asset_id}, self._below.get(asset_id, ()))
+        self._touch_with_below(alarm.place.asset_id, at)
 
     # --- what follows ---------------------------------------------------------------------------------
 

@@ -191,7 +191,8 @@ async def alarms(conn: AsyncConnection, asked: Asked, rules: Collection[str]) ->
     cursor = await conn.execute(
         """
         SELECT y.device_id, y.rule, y.severity, y.raised_at, y.recorded_at, told.at, y.cleared_at,
-               coalesce(y.cleared_known_at, y.cleared_at)
+               CASE WHEN y.cleared_at IS NOT NULL
+                    THEN greatest(coalesce(y.cleared_known_at, y.cleared_at), y.recorded_at) END
           FROM alarm AS y
           LEFT JOIN LATERAL (
                SELECT min(e.at) AS at FROM alarm_event AS e
