@@ -11,13 +11,14 @@ from config.text import Text
 from desk import store, tickets
 from dispatch.people import By
 from web.access import OFFICE, require
+from web.conversation import conversation
 from web.deadlines import Deadline
 from web.errors import Refusal
 from web.house import house_of, now_of
 from web.render import page
 from web.requests import NUMBER, WRONG_LENGTH
 from web.session import account_of
-from web.taps import fresh, go, tap_of, word_of
+from web.taps import go, tap_of, word_of
 
 NOT_OWNER: Final = Text(
     zh="只有首问责任人可以答复。请先接手，或联系责任人。",
@@ -109,20 +110,8 @@ async def ticket_page(
 ) -> web.Response:
     """Show a request, with what was typed and could not be sent."""
     ticket = await ticket_or_404(conn, request)
-    return page(
-        request,
-        template,
-        {
-            "ticket": ticket,
-            "entries": await store.entries(conn, ticket.id),
-            "due": first_answer,
-            "fault": fault,
-            "typed": typed,
-            "request_id": fresh,
-            "longest": tickets.LONGEST,
-        },
-        status=status,
-    )
+    known = await conversation(conn, ticket, fault, typed)
+    return page(request, template, {**known, "due": first_answer}, status=status)
 
 
 @require(*OFFICE)

@@ -17,12 +17,13 @@ from storage import telemetry
 from storage.telemetry import Bucket, Sample
 from web import device_store
 from web.access import OFFICE, require
+from web.chart import drawn
 from web.device_finding import device_or_404
 from web.device_store import DeviceRow
 from web.errors import Refusal
 from web.house import house_of, now_of
 from web.i18n import language_of
-from web.readings import Line, choice_words, lines_of, signals_of, value_words
+from web.readings import Line, lines_of, signals_of, value_words
 from web.render import translator
 from web.times import day, exact
 
@@ -146,22 +147,10 @@ async def series(request: web.Request) -> web.StreamResponse:
         points = await buckets(conn, shown, name, span, now)
         since = points[0].start
         alarms = await device_store.alarms(conn, shown.device_id, since=since, most=MOST_MARKS)
-    stepped = signal.type != "number"
+    thresholds = lines(rules_of(request, shown), shown, name)
     return web.json_response(
         {
-            "from": points[0].start.timestamp(),
-            "to": now.timestamp(),
-            "unit": signal.unit,
-            "minimum": signal.minimum,
-            "values": choice_words(signal, language),
-            "t": [point.start.timestamp() for point in points],
-            "min": [point.minimum for point in points],
-            "mean": [point.maximum if stepped else point.mean for point in points],
-            "max": [point.maximum for point in points],
-            "lines": [
-                {"value": line.value, "label": line.label[language], "severity": line.severity}
-                for line in lines(rules_of(request, shown), shown, name)
-            ],
+            **drawn(signal, points, (points[0].start, now), thresholds, language),
             "alarms": [
                 {
                     "t": alarm.raised_at.timestamp(),

@@ -12,6 +12,7 @@ from desk import store, tickets
 from desk.tickets import Kind, NewTicket
 from web import request_store
 from web.access import require
+from web.conversation import conversation
 from web.errors import Refusal
 from web.house import house_of, now_of
 from web.render import page
@@ -206,20 +207,8 @@ async def _page(
     status: int = 200,
 ) -> web.Response:
     ticket = await _own(conn, request)
-    return page(
-        request,
-        template,
-        {
-            "ticket": ticket,
-            "part": "HX-Request" in request.headers,
-            "entries": await store.entries(conn, ticket.id),
-            "fault": fault,
-            "typed": typed,
-            "request_id": fresh,
-            "longest": tickets.LONGEST,
-        },
-        status=status,
-    )
+    known = await conversation(conn, ticket, fault, typed)
+    return page(request, template, {**known, "part": "HX-Request" in request.headers}, status=status)
 
 
 @require("resident")

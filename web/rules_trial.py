@@ -18,10 +18,11 @@ from storage import telemetry
 from storage.notify import notify
 from web import device_store
 from web.access import require
+from web.chart import drawn
 from web.errors import Refusal
 from web.house import house_of, now_of
 from web.i18n import language_of
-from web.readings import choice_words, lines_of, signals_of
+from web.readings import lines_of, signals_of
 from web.render import page, translator
 from web.rules_pages import REFUSALS, diff, known_of, naming, said
 from web.session import account_of
@@ -170,24 +171,12 @@ async def series(request: web.Request) -> web.StreamResponse:
         start, end = found.start, found.end
         points = await telemetry.series(conn, device.community_id, device.device_id, name, start, end, POINTS)
     signal = signals_of(device.asset_class)[name]
-    stepped = signal.type != "number"
     rules = [rule for rule in changed.for_class(device.asset_class).rules if rule.code == change.rule]
     defaults = {key: each.default for key, each in changed.attributes(device.asset_class or "").items()}
+    thresholds = lines_of(rules, name, device.attributes, defaults)
     return web.json_response(
         {
-            "from": start.timestamp(),
-            "to": end.timestamp(),
-            "unit": signal.unit,
-            "minimum": signal.minimum,
-            "values": choice_words(signal, language),
-            "t": [point.start.timestamp() for point in points],
-            "min": [point.minimum for point in points],
-            "mean": [point.maximum if stepped else point.mean for point in points],
-            "max": [point.maximum for point in points],
-            "lines": [
-                {"value": line.value, "label": line.label[language], "severity": line.severity}
-                for line in lines_of(rules, name, device.attributes, defaults)
-            ],
+            **drawn(signal, points, (start, end), thresholds, language),
             "alarms": _marks(found, change),
         }
     )
