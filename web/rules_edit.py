@@ -28,7 +28,7 @@ from web.access import require
 from web.errors import Refusal
 from web.house import house_of, now_of
 from web.render import page
-from web.rules_pages import known_of, number
+from web.rules_pages import known_of, number, overtaken
 from web.session import account_of
 
 BODY: Final = 2 * LONGEST_TEXT
@@ -53,7 +53,8 @@ class Draft:
     base: int
     made: Made
     fields: Fields
-    stale: bool = False
+    overtaken: str = ""  # who switched on another version since, and when
+    ends: int = 0  # the trial going on that this one is to end
 
 
 @require("administrator")
@@ -74,7 +75,10 @@ async def edit(request: web.Request) -> web.StreamResponse:
     return await _form(request, Draft(file, code, known.version(file), made, fields), [])
 
 
-async def _form(request: web.Request, draft: Draft, places: list[Place], status: int = 200) -> web.Response:
+async def _form(
+    request: web.Request, draft: Draft, places: list[Place], status: int = 200, *, asks: bool = False
+) -> web.Response:
+    """Show the form; `asks` where nothing was started because another trial goes on."""
     async with house_of(request).pool.connection() as conn:
         going_on = await trial_store.going_on(conn, account_of(request).id)
     shown = {
@@ -83,6 +87,7 @@ async def _form(request: web.Request, draft: Draft, places: list[Place], status:
         "problems": places,
         "days": TRIED.days,
         "going_on": going_on,
+        "asks": asks and going_on is not None,
     }
     return page(request, "rules/edit.html", shown, status=status)
 
@@ -99,7 +104,8 @@ async def _draft(request: web.Request, known: InForce) -> Draft:
     if code and opened is None:
         raise Refusal(409)
     made = whole(fields.logic) if opened is None else put_back(opened, fields)
-    return Draft(file, code, base, made, fields, stale=base != known.version(file))
+    ends = number(form.get("ends", "0"))
+    return Draft(file, code, base, made, fields, overtaken(request, known, file, base), ends)
 
 
 def _texts(form: Mapping[str, object]) -> dict[str, dict[str, str]]:
@@ -129,8 +135,8 @@ async def check_form(request: web.Request) -> web.StreamResponse:
         {"area": each.area, "line": each.line, "column": each.column, "message": each.message}
         for each in _places(known, draft)
     ]
-    newest = known.version(draft.file) if draft.stale else None
-    return web.json_response({"problems": problems, "newest": newest})
+    newest = known.version(draft.file) if draft.overtaken else None
+    return web.json_response({"problems": problems, "newest": newest, "overtaken": draft.overtaken})
 
 
 @require("administrator", body=BODY)
@@ -139,13 +145,16 @@ async def try_form(request: web.Request) -> web.StreamResponse:
     house, known = house_of(request), await known_of(request)
     draft = await _draft(request, known)
     places = _places(known, draft)
-    if places or draft.stale:
-        return await _form(request, draft, places, 409 if draft.stale else 422)
-    now = now_of(request)
-    async with house.pool.connection() as conn:
-        times = (now - TRIED, now)
-        trial = await trial_store.ask(
-            conn, draft.file, draft.base, draft.made.text, times, account_of(request).id
-        )
-        await notify(conn, "rules", [trial])
+    if places or draft.overtaken:
+        return await _form(request, draft, places, 409 if draft.overtaken else 422)
+    now, asker = now_of(request), account_of(request).id
+    times = (now - TRIED, now)
+    try:
+        async with house.pool.connection() as conn:
+            trial = await trial_store.ask(
+                conn, draft.file, draft.base, draft.made.text, times, asker, draft.ends
+            )
+            await notify(conn, "rules", [trial])
+    except trial_store.TrialGoingOn:
+        return await _form(request, draft, places, 409, asks=True)
     raise web.HTTPSeeOther(f"/rules/trials/{trial}")

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -34,7 +35,8 @@ from web.errors import Refusal
 from web.house import house_of, now_of
 from web.i18n import language_of
 from web.render import page, translator
-from web.session import account_of
+from web.session import account_of, zone_of
+from web.times import exact
 
 TRIALS_SHOWN: Final = 5
 CONTEXT: Final = 3
@@ -271,10 +273,9 @@ def said(request: web.Request, refusal: Exception) -> str:
     """Say why rules were not switched, in the reader's language."""
     say = translator(request)
     match refusal:
-        case ChangedMeanwhile(newest=newest, who=who):
-            return say.gettext(
-                "%(who)s switched on version %(version)s meanwhile. Nothing was changed: look, then retry."
-            ) % {"who": who, "version": newest}
+        case ChangedMeanwhile(newest=newest, who=who, at=at):
+            retry = say.gettext("Nothing was changed: look, then retry.")
+            return f"{switched_by(request, newest, who, at)} {retry}"
         case Unchanged():
             return say.gettext("These rules are in force already; nothing was changed.")
         case NoReason():
@@ -287,6 +288,24 @@ def said(request: web.Request, refusal: Exception) -> str:
     return say.gettext(
         "Messages are being written that take long; nothing was changed. Try again in a moment."
     )
+
+
+def switched_by(request: web.Request, newest: int, who: str, at: datetime | None) -> str:
+    """Say who switched rules on while somebody else looked at them, and when."""
+    say = translator(request)
+    if at is None:
+        words = {"who": who, "version": newest}
+        return say.gettext("%(who)s switched on version %(version)s meanwhile.") % words
+    words = {"who": who, "version": newest, "time": exact(at, zone_of(request), language_of(request))}
+    return say.gettext("%(who)s switched on version %(version)s meanwhile (%(time)s).") % words
+
+
+def overtaken(request: web.Request, known: InForce, file: str, base: int) -> str:
+    """Say who switched a file's rules on since `base`, and when; nothing where `base` is the newest."""
+    newest = known.newest.get(file)
+    if newest is None or newest.version == base:
+        return ""
+    return switched_by(request, newest.version, newest.made_by, newest.made_at)
 
 
 def number(value: object) -> int:

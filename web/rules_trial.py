@@ -24,7 +24,7 @@ from web.house import house_of, now_of
 from web.i18n import language_of
 from web.readings import lines_of, signals_of
 from web.render import page, translator
-from web.rules_pages import REFUSALS, diff, known_of, naming, said
+from web.rules_pages import REFUSALS, diff, known_of, naming, overtaken, said
 from web.session import account_of
 
 POINTS: Final = 480
@@ -72,7 +72,7 @@ async def _page(request: web.Request, fault: str = "", status: int = 200) -> web
             **naming(request),
             **_view(request, trial),
             "lines": diff(present.text if present else "", trial.text),
-            "newest": known.version(trial.file),
+            "overtaken": overtaken(request, known, trial.file, trial.base),
             "fault": fault,
         },
         status=status,

@@ -26,13 +26,16 @@ class SwitchRefused(Exception):
 
 
 class ChangedMeanwhile(SwitchRefused):
-    """Somebody else switched the file since it was looked at; `newest` is the version there is now."""
+    """Somebody else switched the file since it was looked at; `newest` is the version there is now.
 
-    def __init__(self, file: str, base: int, newest: int, who: str) -> None:
+    `who` switched it on, at `at`; None where that cannot be told any more.
+    """
+
+    def __init__(self, file: str, base: int, newest: int, who: str, at: datetime | None) -> None:
         super().__init__(
             f"{file} is at version {newest} now (by {who}), not {base}: look at it, then switch again"
         )
-        self.file, self.base, self.newest, self.who = file, base, newest, who
+        self.file, self.base, self.newest, self.who, self.at = file, base, newest, who, at
 
 
 class Unchanged(SwitchRefused):
@@ -151,7 +154,8 @@ async def _switch(
 ) -> Switched:
     if known.version(file) != base:
         newest = known.newest.get(file)
-        raise ChangedMeanwhile(file, base, known.version(file), newest.made_by if newest else "nobody")
+        who, at = (newest.made_by, newest.made_at) if newest is not None else ("nobody", None)
+        raise ChangedMeanwhile(file, base, known.version(file), who, at)
     shipped, present = known.file(file), known.source(file)
     words = text if text is not None else shipped.text if shipped is not None else ""
     book = check(known, file, words)
@@ -168,7 +172,7 @@ async def _switch(
         by.name,
     )
     if not await store.insert(conn, new, now):
-        raise ChangedMeanwhile(file, base, base + 1, "somebody else")
+        raise ChangedMeanwhile(file, base, base + 1, "somebody else", None)
     gone = {rule.code for rule in known.book.rules} - {rule.code for rule in book.rules}
     ended = await store.end_alarms_of(conn, sorted(gone), now) if gone else []
     asset_class = class_of(switched(file, base + 1, words))

@@ -31,6 +31,14 @@ class Trial:
     ended_at: datetime | None
 
 
+class TrialGoingOn(Exception):
+    """The account has a trial that is not over, and did not say that this one is to end it."""
+
+    def __init__(self, trial: Trial) -> None:
+        super().__init__(f"trial {trial.id} of {trial.file} is not over yet")
+        self.trial = trial
+
+
 _TRIAL = """
     SELECT t.id, t.file, t.base, t.text, t.from_at, t.to_at, t.account_id, a.name AS who, t.asked_at,
            t.status, t.share, t.readings, convert_to(t.result::text, 'UTF8') AS result, t.trouble, t.ended_at
@@ -39,18 +47,26 @@ _TRIAL = """
 
 
 async def ask(
-    conn: AsyncConnection, file: str, base: int, text: str, times: tuple[datetime, datetime], account_id: int
+    conn: AsyncConnection,
+    file: str,
+    base: int,
+    text: str,
+    times: tuple[datetime, datetime],
+    account_id: int,
+    ends: int = 0,
 ) -> int:
-    """Ask for a trial up to the second of `times`, which is now; what the account had waiting ends."""
-    # Of two asked for in the same moment the second ends the first.
+    """Ask for a trial up to the second of `times`, which is now.
+
+    An account has one trial at a time: the one that `ends` names is ended by this one, and while another
+    goes on TrialGoingOn is raised. Whoever asks has seen what it ends.
+    """
+    # Of two asked for in the same moment the second meets the first.
     await conn.execute("SELECT FROM account WHERE id = %(id)s FOR NO KEY UPDATE", {"id": account_id})
-    await conn.execute(
-        """
-        UPDATE rule_trial SET status = 'cancelled', ended_at = %(now)s
-        WHERE account_id = %(account)s AND status IN ('waiting', 'running')
-        """,
-        {"account": account_id, "now": times[1]},
-    )
+    present = await going_on(conn, account_id)
+    if present is not None:
+        if present.id != ends:
+            raise TrialGoingOn(present)
+        await cancel(conn, present.id, times[1])
     cursor = await conn.execute(
         """
         INSERT INTO rule_trial (file, base, text, from_at, to_at, account_id, asked_at)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp.test_utils import BaseTestServer
@@ -24,6 +25,7 @@ from tests.rule_trials import changed
 from tests.scene import Scene, add_bin
 from web.app import create_app
 
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 BIN = next(source.text for source in file_sources(None) if source.name == "bin")
 
 
@@ -72,9 +74,10 @@ def whole(text: str, base: int = 0) -> dict[str, str]:
     return {"rule": "", "base": str(base), "logic": text}
 
 
-async def tried(admin: Browser, fields: dict[str, str]) -> str:
-    """Start a trial; its address."""
-    answer = await admin.post("/rules/bin/try", fields)
+async def tried(admin: Browser, fields: dict[str, str], ends: str = "") -> str:
+    """Start a trial that ends the one at `ends`; its address."""
+    number = ends.rpartition("/")[2] or "0"
+    answer = await admin.post("/rules/bin/try", {**fields, "ends": number})
     assert answer.status == 303, await answer.text()
     return answer.headers["Location"]
 
@@ -127,23 +130,30 @@ async def test_mistakes_are_told_at_their_field_and_line(admin: Browser) -> None
 
 async def test_what_says_nothing_wrong_is_said(admin: Browser) -> None:
     answer = await admin.post("/rules/bin/check", form("bin_overflow"))
-    assert await answer.json() == {"problems": [], "newest": None}
+    assert await answer.json() == {"problems": [], "newest": None, "overtaken": ""}
 
 
 async def test_who_comes_second_is_told_and_nothing_is_overruled(
-    admin: Browser, server: BaseTestServer, conn: AsyncConnection
+    admin: Browser, server: BaseTestServer, conn: AsyncConnection, clock: ManualClock
 ) -> None:
     first = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
     async with Browser(server) as other:
         await other.sign_in("administrator")
-        second = await tried(other, form("bin_overflow", {"title.zh": "桶很满"}))
+        second = await tried(other, form("bin_overflow", {"title.zh": "桶很满"}), ends=first)
         assert (await other.post(f"{second}/switch-on", {"reason": "乙", "sure": "yes"})).status == 303
     answer = await admin.post(f"{first}/switch-on", {"reason": "甲", "sure": "yes"})
     assert answer.status == 409
-    assert "其间启用了版本 1" in await answer.text()
+    # Who it was and when, by the clock of the community.
+    told = f"administrator 其间启用了版本 1（{clock.now().astimezone(SHANGHAI):%Y-%m-%d %H:%M}）"
+    assert told in await answer.text()
     answer = await admin.post("/rules/bin/check", form("bin_overflow"))
-    assert (await answer.json())["newest"] == 1
-    assert (await admin.post("/rules/bin/try", form("bin_overflow"))).status == 409
+    checked = await answer.json()
+    assert checked["newest"] == 1
+    assert told in checked["overtaken"]
+    answer = await admin.post("/rules/bin/try", form("bin_overflow"))
+    assert answer.status == 409
+    assert told in await answer.text()
+    assert told in (await admin.get(first))[1]
     answer = await admin.post("/rules/bin/back", {"to": "0", "base": "0", "reason": "甲"})
     assert answer.status == 409
     assert [each.reason for each in await store.history(conn, "bin")] == ["乙"]
@@ -157,7 +167,7 @@ async def test_a_trial_can_be_cancelled_and_a_new_one_ends_the_old(
     _, warned = await admin.get("/rules/bin/edit?rule=bin_overflow")
     assert ("试运行还未结束" in before, "试运行还未结束" in warned) == (False, True)
     assert f'href="{first}"' in warned
-    second = await tried(admin, form("bin_overflow", {"title.zh": "桶很满"}))
+    second = await tried(admin, form("bin_overflow", {"title.zh": "桶很满"}), ends=first)
     assert await one(conn, "SELECT count(*) FROM rule_trial WHERE status = 'cancelled'") == 1
     assert first != second
     await admin.post(f"{second}/cancel", {})
@@ -165,6 +175,32 @@ async def test_a_trial_can_be_cancelled_and_a_new_one_ends_the_old(
     _, text = await admin.get(second)
     assert "已取消" in text
     assert "没有完成" in text  # and says so where it may be switched on all the same
+
+
+async def test_a_stale_tab_ends_no_trial_it_does_not_know(admin: Browser, conn: AsyncConnection) -> None:
+    """The tab was opened before the trial began, or knows an older one: it is told which, and asked."""
+    first = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    second = await tried(admin, form("bin_overflow", {"title.zh": "桶很满"}), ends=first)
+    for stale in ("0", first.rpartition("/")[2]):
+        answer = await admin.post(
+            "/rules/bin/try", form("bin_overflow", {"title.zh": "桶太满"}) | {"ends": stale}
+        )
+        text = await answer.text()
+        assert answer.status == 409
+        assert f'href="{second}"' in text
+        assert f'name="ends" value="{second.rpartition("/")[2]}"' in text  # sending it again says yes
+        assert "桶太满" in text  # and what was typed is still there
+        assert "未开始试运行" in text
+    live = "SELECT id FROM rule_trial WHERE status = 'waiting'"
+    assert f"/rules/trials/{await one(conn, live)}" == second
+    assert await one(conn, "SELECT count(*) FROM rule_trial") == 2
+
+
+async def test_of_two_tabs_in_one_moment_one_trial_begins(admin: Browser, conn: AsyncConnection) -> None:
+    fields = form("bin_overflow", {"title.zh": "桶满了"})
+    answers = await asyncio.gather(*(admin.post("/rules/bin/try", fields) for _ in range(4)))
+    assert sorted(answer.status for answer in answers) == [303, 409, 409, 409]
+    assert await one(conn, "SELECT count(*) FROM rule_trial") == 1
 
 
 async def test_a_trial_whose_worker_died_is_taken_up_by_another(

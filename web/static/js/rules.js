@@ -47,9 +47,9 @@ async function check() {
     body: new URLSearchParams(new FormData(form)),
   });
   if (!response.ok || mine !== asked) return;
-  const { problems, newest } = await response.json();
+  const { problems, overtaken } = await response.json();
   show(problems);
-  word.textContent = newest !== null ? form.dataset.stale : problems.length ? String(problems.length) : form.dataset.good;
+  word.textContent = overtaken || (problems.length ? String(problems.length) : form.dataset.good);
   form.dataset.checked = String(mine);
 }
 
