@@ -146,6 +146,7 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
         return state, []
     news = bool(values or events) or at > state.latest  # else it only adds to the past that conditions ask
     back = state.online is False and at > state.online_at
+    there = min(at, said.received)  # a clock that is ahead tells nothing of what is to come
     after = DeviceState(
         v=max(state.v, rules.version),
         signals=known | {name: (at, value) for name, value in values.items()} if values else known,
@@ -154,7 +155,7 @@ def _said(rules: RuleSet, state: DeviceState, said: Said, facts: Facts) -> Stepp
         latest=max(state.latest, at),
         heard=max(state.heard or 0, said.received) if news else state.heard,
         online=True if back else state.online,
-        online_at=at if back else state.online_at,
+        online_at=there if back else state.online_at,
         windows=windows,
         marks=state.marks,
     )
@@ -275,7 +276,7 @@ class _Steps:
             case = self._case(position)
             if position in rules.presence:
                 if news and self._state.online is not False:
-                    case.heard_again(said.at if back else received, received)
+                    case.heard_again(min(said.at, received) if back else received, received)
                 if case.is_ending:
                     case.run_out(self._state.latest, received)
             else:

@@ -279,6 +279,19 @@ def test_speaking_proves_that_a_device_is_there() -> None:
     assert run(rules, gone, Status(at(2), online=True), Tick(at(9))) == []
 
 
+def test_a_device_whose_clock_is_ahead_is_back_when_it_is_heard_and_may_go_again_at_once() -> None:
+    rules = a_set(a_rule(Offline(2 * MINUTE)))
+    told = run(
+        rules,
+        Status(at(1), online=False),
+        Tick(at(3)),
+        said(9, 5, tilted=False),  # it says 9, and is heard at 5
+        Status(at(6), online=False),
+        Tick(at(8)),
+    )
+    assert shown(told) == [("Raised", 3), ("Cleared", 5), ("Raised", 8)]
+
+
 def test_a_status_that_the_broker_repeats_is_no_news() -> None:
     rules = a_set(a_rule(Offline(2 * MINUTE)), a_rule(Holds(when("tilted")), code="tilted"))
     repeated = Status(at(6), online=False, retained=True)
