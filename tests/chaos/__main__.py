@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from tests.chaos.act import Plan, Result, Theatre
-from tests.chaos.script import FULL, SMALL
+from tests.chaos.cast import FULL, SMALL
 
 SIZES = {"small": (SMALL, 4, 3.0), "full": (FULL, 8, 10.0)}
 """Size, faults a round, and how long the database is stopped (s)."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -19,17 +19,20 @@ from storage.embedded import EmbeddedPostgres
 from storage.migrate import migrate
 from storage.pool import in_utc
 from tests.chaos import faults, found, money
+from tests.chaos.cast import Size, devices
 from tests.chaos.hostile import hostile
-from tests.chaos.judge import LEAD, Expected, Verdict, expect, judge
+from tests.chaos.judge import Expected, Verdict, expect, judge
 from tests.chaos.kiosks import Kiosk
-from tests.chaos.script import Device, Message, Size, devices
-from tests.chaos.senders import Senders
+from tests.chaos.script import Device, Message
+from tests.chaos.senders import Lane, Senders
 from tests.chaos.stage import Stage
 from tests.chaos.town import prepare, settle
 from tests.chaos.watch import Watch
 from tests.mosquitto import Mosquitto, mosquitto_program
 
 TEMPLATE = "chaos_template"
+LEAD = timedelta(seconds=0.5)
+"""So long after its processes are ready a round starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +164,13 @@ class _Round:
         await asyncio.gather(*(stage.heard(number) for number in range(plan.gateways)))
 
         start = datetime.now(UTC).replace(microsecond=0) + LEAD
-        spoken = devices(self.rng, start, plan.size)
+        spoken = devices(self.rng, start, plan.size, alone=plan.gateways == 1)
         refused = hostile(self.rng, start, plan.size.hostile, plan.size.seconds)
         paid = money.payments(self.rng, start, plan.size.payments)
         await settle(stage.url, spoken)
         expected = expect(spoken, refused, paid, start)
         kiosks = [Kiosk(stage.broker.url, code, paid) for code in money.KIOSKS]
-        async with Watch.over(stage.url, (device.code for device in expected.still)) as watch:
+        async with Watch.over(stage.url, (device.code for device in expected.watched)) as watch:
             senders = Senders(stage.broker.url, watch)
             await self._send(spoken, refused, senders, kiosks, broken)
             verdict = await self._rest(expected, kiosks, watch)
@@ -182,8 +185,8 @@ class _Round:
             messages=_different(spoken) + len(refused) + len(paid),
             sent=senders.sent + sum(kiosk.sent for kiosk in kiosks),
             readings=expected.rows,
-            alarms=len(expected.alarms) + len(expected.gone) + expected.silences,
-            orders=len(expected.orders) + len(expected.together) + expected.silences,
+            alarms=len(expected.alarms) + expected.spells[0],
+            orders=len(expected.orders) + len(expected.together) + expected.spells[1],
             letters=len(expected.letters),
             payments=len(expected.books.taken),
             receipts=len(expected.keys),
@@ -203,7 +206,8 @@ class _Round:
         kiosks: Sequence[Kiosk],
         broken: list[faults.Fault],
     ) -> None:
-        lanes = [device.steps for device in spoken] + [((message,),) for message, _ in refused]
+        lanes: list[Lane] = [(device.code, device.steps) for device in spoken]
+        lanes += [("", ((message,),)) for message, _ in refused]
         async with asyncio.timeout(self.plan.patience), asyncio.TaskGroup() as group:
             group.create_task(senders.run(lanes))
             for kiosk in kiosks:

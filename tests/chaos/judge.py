@@ -3,19 +3,18 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.deadletters import KEPT_PAYLOAD
-from tests.chaos import oracle, silence
+from tests.chaos import oracle, presence
+from tests.chaos.away import STILL
 from tests.chaos.found import Found, Letter, Withdrawn
 from tests.chaos.money import Books, Key, Payment, books
 from tests.chaos.oracle import Alarm, Behind, Happening, Order, Row, Step
-from tests.chaos.script import STILL, Device, Message
+from tests.chaos.script import Device, Message
 from tests.chaos.watch import Bounds
 
 SHOWN = 5
-LEAD = timedelta(seconds=0.5)
-"""So long after its processes are ready a round starts: devices may speak a little before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +30,19 @@ class Expected:
     letters: frozenset[Letter]
     books: Books
     keys: frozenset[Key]
-    gone: frozenset[str]
-    still: tuple[Device, ...]
+    watched: tuple[Device, ...]
     start: datetime
 
     @property
-    def silences(self) -> int:
-        """How many silences are certain."""
-        return len(silence.certain(silence.words(self.still, Bounds(), self.start)))
+    def spells(self) -> tuple[int, int]:
+        """How many spells of silence and absence are certain, and how many of them ask for an order."""
+        rules = [
+            rule
+            for _, rule, _ in presence.certain(
+                presence.spells(self.watched, Bounds(), self.start, shared=False)
+            )
+        ]
+        return len(rules), rules.count(STILL)
 
     @property
     def rows(self) -> int:
@@ -66,8 +70,7 @@ def expect(
         ),
         books=books(paid),
         keys=frozenset(each.key for each in paid),
-        gone=frozenset(oracle.gone(devices)),
-        still=tuple(device for device in devices if device.profile),
+        watched=tuple(device for device in devices if device.rule),
         start=start,
     )
 
@@ -111,14 +114,11 @@ def judge(
     severity that several gateways took too early; where it ends must be right with any number of them.
     """
     verdict = Verdict()
-    verdict.compare(
-        "alarms of the gone", ((each, "live, in time") for each in expected.gone), _gone(expected, found)
-    )
-    said = silence.words(expected.still, bounds, found.at)
-    verdict.compare("silences", silence.certain(said), silence.found(said, found.alarms, shared=shared))
+    spells = presence.spells(expected.watched, bounds, found.at, shared=shared)
+    verdict.compare("silent or gone", presence.certain(spells), presence.found(spells, found.alarms))
     verdict.compare(
         "orders of silences",
-        silence.orders(found.alarms),
+        presence.orders(found.alarms),
         (order for order in found.orders if order[1] == STILL),
     )
     found = _of_known_rules(found)
@@ -180,20 +180,6 @@ def _without_early(expected: Expected, found: Found) -> tuple[Found, int]:
         alarms=[early.get(alarm, alarm) for alarm in found.alarms],
         orders=[order for order in found.orders if order[:3] not in about],
     ), len(early)
-
-
-def _gone(expected: Expected, found: Found) -> list[tuple[str, str]]:
-    """The devices alarmed as gone; whether they still are, since a moment that is possible."""
-    return [
-        (
-            alarm.device,
-            "live, in time"
-            if alarm.cleared is None and expected.start - LEAD + oracle.GONE_FOR <= alarm.raised <= found.at
-            else f"raised {alarm.raised}, cleared {alarm.cleared}",
-        )
-        for alarm in found.alarms
-        if alarm.rule == oracle.GONE
-    ]
 
 
 def _last(steps: Iterable[Step]) -> set[tuple[object, ...]]:

@@ -299,23 +299,6 @@ def alarms(devices: Iterable[Device], start: datetime) -> tuple[set[Alarm], set[
     return found, steps
 
 
-GONE = "chaos_gone"
-GONE_FOR = timedelta(seconds=2)
-
-
-def gone(devices: Iterable[Device]) -> set[str]:
-    """The devices that must be alarmed as gone, once each and still.
-
-    Such a message has no time of its own: what counts is when a gateway received it, which may be as late as
-    a killed one is back. So only bounds are known: not before the round, and not after it was looked at.
-    """
-    return {
-        device.code
-        for device in devices
-        if any(message.topic.endswith("/status") for message in device.messages)
-    }
-
-
 def in_order(messages: Iterable[Message]) -> list[Moment]:
     """The moments that messages speak of, by event time; those of one time as one."""
     merged: dict[datetime, Moment] = {}

@@ -1,119 +1,154 @@
-"""Which devices must have been found silent, and when: read from docs/rules.md, without the product's code.
+"""Which devices must have been found silent or gone, and when: read from docs/rules.md, no code shared.
 
-A device is silent when nothing new was heard of it for `STALE`, by our clock: the alarm is raised `STALE`
-after the last news was heard, and ends when the next is. What is repeated, or older than the newest, is no
-news. When a message was heard is known within bounds alone: not before it was sent, not after it was seen
-stored. So a silence is certain where the device stayed away until it was noticed, and after its last word. It
-is possible wherever the bounds leave room: what breaks may keep news for long. A silence that nobody was
-there to notice leaves nothing, so no other is certain.
+- A device is silent when nothing new was heard of it for `STALE`: raised `STALE` after the last news was
+  heard, over when the next is. What is repeated, or older than the newest, is no news.
+- It is gone when it, or the broker for it, has said `offline` and for `GONE_FOR` nothing else. It is back
+  when it says `online`, or something of a later moment: then at that moment, or when heard if its clock is
+  ahead.
+
+All this goes by when we heard, which no device says. It is known within bounds: not before a message was
+sent, not after it was seen stored. So a spell is certain where the device waited until it was noticed, and
+after its last word. It is possible wherever the bounds leave room: what breaks may keep words for long. A
+silence that nobody was there to notice leaves nothing, so no other is certain.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tests.chaos.away import GONE, STILL
 from tests.chaos.oracle import Alarm, Order
-from tests.chaos.script import STILL as RULE
-from tests.chaos.script import Device
+from tests.chaos.script import Device, Message
 from tests.chaos.watch import Bounds
 
 STALE = timedelta(seconds=1)
+GONE_FOR = timedelta(seconds=2)
+DELAYS = {STILL: STALE, GONE: GONE_FOR}
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """Something new that a device said; between `sent` and `stored` it was heard."""
+class Heard:
+    """When something was heard: at some moment from `first` to `last`."""
 
-    sent: datetime
-    stored: datetime
-    awaited: bool  # it was said after its device had been found silent
+    first: datetime
+    last: datetime
 
     def has(self, moment: datetime) -> bool:
-        """Whether it may have been heard at that moment."""
-        return self.sent <= moment <= self.stored
+        """Whether it may have been that moment."""
+        return self.first <= moment <= self.last
 
 
-def words(devices: Iterable[Device], bounds: Bounds, now: datetime) -> dict[str, list[Word]]:
-    """What each device said anew, in order; what was not seen yet is heard until now."""
-    said: dict[str, list[Word]] = {}
-    for device in devices:
-        said[device.code], newest = [], None
-        for message in device.messages:
-            ts = message.moments[-1].ts
-            if newest is None or ts > newest:
-                newest = ts
-                word = Word(
-                    bounds.sent.get((message.topic, message.payload), now),
-                    bounds.stored.get((device.code, ts), now),
-                    message.gate is not None,
-                )
-                said[device.code].append(word)
-    return said
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """A time of silence or absence: it began with one of `begun` and ended at `ended`, or lasts."""
+
+    device: str
+    rule: str
+    name: str
+    begun: tuple[Heard, ...]
+    ended: Heard | None
+    certain: bool
+
+    def has(self, alarm: Alarm) -> bool:
+        """Whether an alarm may be about it."""
+        if not alarm.told or alarm.severity != "minor":
+            return False
+        since = alarm.raised - DELAYS[self.rule]
+        if not any(heard.has(since) for heard in self.begun):
+            return False
+        if self.ended is None or alarm.cleared is None:
+            return self.ended is None and alarm.cleared is None
+        return alarm.raised <= alarm.cleared and self.ended.has(alarm.cleared)
 
 
-Silence = tuple[str, str]
-"""A device, and which of its silences: up to which of its words, or still."""
+Spells = Mapping[tuple[str, str], Sequence[Spell]]
+"""By device and rule."""
 
 
-def certain(said: Mapping[str, Sequence[Word]]) -> list[Silence]:
-    """The silences that must have been found, each once."""
-    ended = [
-        (code, f"silent before word {number}")
-        for code, spoken in said.items()
-        for number, word in enumerate(spoken)
-        if word.awaited
-    ]
-    return ended + [(code, "silent still") for code in said]
-
-
-def found(said: Mapping[str, Sequence[Word]], alarms: Iterable[Alarm], *, shared: bool) -> list[Silence]:
-    """Which silences the alarms are about; without those that are possible and no more.
+def spells(devices: Iterable[Device], bounds: Bounds, now: datetime, *, shared: bool) -> Spells:
+    """All that are certain or may be. What was not seen yet is heard until `now`.
 
     `shared`: with several gateways a word may be overtaken by the next ones, and is then no news.
     """
-    silences: list[Silence] = []
-    known: set[tuple[str, int]] = set()
+    found: dict[tuple[str, str], list[Spell]] = {}
+    for device in devices:
+        if device.rule == STILL:
+            found[device.code, STILL] = list(_silences(device, bounds, now, shared=shared))
+        elif device.rule == GONE:
+            found[device.code, GONE] = list(_absences(device, bounds, now))
+    return found
+
+
+def certain(known: Spells) -> list[tuple[str, str, str]]:
+    """The spells that must have been found, each once: device, rule, which."""
+    return [(each.device, each.rule, each.name) for all_ in known.values() for each in all_ if each.certain]
+
+
+def found(known: Spells, alarms: Iterable[Alarm]) -> list[tuple[str, str, str]]:
+    """Which spells the alarms are about; without those that are possible and no more."""
+    names = []
+    once: set[Spell] = set()
     for alarm in alarms:
-        if alarm.rule != RULE:
+        if alarm.rule not in DELAYS:
             continue
-        spoken = said.get(alarm.device, ())
-        until = _ends(spoken, alarm, shared=shared)
-        if until is None or not alarm.told or alarm.severity != "minor":
-            silences.append((alarm.device, f"impossible: {alarm} after {spoken}"))
-        elif until == len(spoken):
-            silences.append((alarm.device, "silent still"))
-        elif spoken[until].awaited:
-            silences.append((alarm.device, f"silent before word {until}"))
-        elif (alarm.device, until) in known:
-            silences.append((alarm.device, f"silent twice before word {until}"))
+        possible = [each for each in known.get((alarm.device, alarm.rule), ()) if each.has(alarm)]
+        spell = min(possible, key=lambda each: not each.certain, default=None)
+        if spell is None:
+            names.append((alarm.device, alarm.rule, f"impossible: {alarm}"))
+        elif spell.certain or spell in once:
+            names.append((alarm.device, alarm.rule, spell.name))
         else:
-            known.add((alarm.device, until))
-    return silences
+            once.add(spell)
+    return names
 
 
 def orders(alarms: Iterable[Alarm]) -> list[Order]:
-    """One order for each alarm of silence; cancelled when the device spoke again."""
+    """One order for each alarm of silence, cancelled when the device spoke again; none for the gone."""
     return [
         (alarm.device, alarm.rule, alarm.raised, "bin_repair", alarm.cleared is not None)
         for alarm in alarms
-        if alarm.rule == RULE
+        if alarm.rule == STILL
     ]
 
 
-def _ends(spoken: Sequence[Word], alarm: Alarm, *, shared: bool) -> int | None:
-    """The word that ended a silence, or their number if none did; None if no history of words gives it."""
-    possible = [
-        end
-        for last, word in enumerate(spoken)
-        if word.has(alarm.raised - STALE)
-        for end in range(last + 1, len(spoken) + 1 if shared else last + 2)
-        if _is_end(spoken, end, alarm)
-    ]
-    awaited = [end for end in possible if end < len(spoken) and spoken[end].awaited]
-    return min(awaited or possible, default=None)
+def _heard(device: Device, message: Message, bounds: Bounds, now: datetime) -> Heard:
+    known = bounds.stored.get((device.code, message.mark), now)
+    return Heard(bounds.sent.get(message.key, now), known)
 
 
-def _is_end(spoken: Sequence[Word], end: int, alarm: Alarm) -> bool:
-    if end == len(spoken):
-        return alarm.cleared is None
-    return alarm.cleared is not None and alarm.raised <= alarm.cleared and spoken[end].has(alarm.cleared)
+def _silences(device: Device, bounds: Bounds, now: datetime, *, shared: bool) -> Iterator[Spell]:
+    words: list[Heard] = []
+    newest: datetime | None = None
+    for message in device.messages:
+        ts = message.moments[-1].ts
+        if newest is not None and ts <= newest:
+            continue
+        newest = ts
+        heard = _heard(device, message, bounds, now)
+        if words:
+            begun = tuple(words) if shared else (words[-1],)
+            name = f"before word {len(words)}"
+            yield Spell(device.code, STILL, name, begun, heard, message.gate is not None)
+        words.append(heard)
+    yield Spell(device.code, STILL, "still", tuple(words) if shared else (words[-1],), None, certain=True)
+
+
+def _absences(device: Device, bounds: Bounds, now: datetime) -> Iterator[Spell]:
+    since: Heard | None = None
+    count = 0
+    for message in device.messages:
+        heard = _heard(device, message, bounds, now)
+        if message.payload == b"offline":
+            since, count = since or heard, count + (since is None)
+            continue
+        if message.moments:  # what is older than its going says nothing of whether it is there
+            ts = message.moments[-1].ts
+            if since is None or ts <= since.last:
+                continue
+            heard = Heard(min(ts, heard.first), min(ts, heard.last))
+        if since is not None:
+            noticed = message.gate is not None and message.gate.live is True
+            yield Spell(device.code, GONE, f"time {count}", (since,), heard, noticed)
+        since = None
+    if since is not None:
+        yield Spell(device.code, GONE, f"time {count}", (since,), None, certain=True)

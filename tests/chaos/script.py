@@ -10,7 +10,7 @@ sends late, is such that the alarms it must give are determined (see `oracle`):
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from random import Random
@@ -39,13 +39,18 @@ class Moment:
         return said
 
 
+Mark = datetime | bool
+"""How a message is seen to be stored: its moment is, or its device is known to be there, or gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A device keeps a message to itself until its moment `known` is stored and `rule` has a live alarm."""
+    """A device keeps a message to itself until `known` is, and its `rule` has a live alarm, or has none."""
 
     device: str
-    known: datetime
+    known: Mark
     rule: str
+    live: bool | None = True  # None: either
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,17 @@ class Message:
     moments: tuple[Moment, ...] = ()
     retain: bool = False
     gate: Gate | None = None
+    number: int = 0  # tells apart messages that say the same again
+
+    @property
+    def key(self) -> tuple[str, bytes, int]:
+        """Which of all messages it is."""
+        return self.topic, self.payload, self.number
+
+    @property
+    def mark(self) -> tuple[Mark, int]:
+        """How it is seen to be stored."""
+        return (self.moments[-1].ts if self.moments else self.payload == b"online"), self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,7 @@ class Device:
     asset_class: str
     steps: tuple[tuple[Message, ...], ...] = ()
     profile: str = ""  # left out: the native one of its class
+    rule: str = ""  # it is there for this rule, which asks when it was heard
 
     @property
     def messages(self) -> Iterator[Message]:
@@ -76,61 +93,8 @@ class Device:
         return chain.from_iterable(self.steps)
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How large a round is."""
-
-    busy: int  # bins that are watched closely
-    lifts: int
-    swaying: int  # bins whose alarm climbs and comes down
-    turned: int  # bins whose alarms share orders
-    gone: int  # bins that are said to be gone
-    still: int  # bins that fall silent and speak again
-    backlog: int  # bins that empty a day's memory at once
-    seconds: float  # over which the busy ones speak
-    payments: int
-    hostile: int
-
-
-SMALL = Size(
-    busy=12,
-    lifts=3,
-    swaying=6,
-    turned=6,
-    gone=4,
-    still=5,
-    backlog=25,
-    seconds=5.0,
-    payments=4,
-    hostile=25,
-)
-FULL = Size(
-    busy=40,
-    lifts=10,
-    swaying=20,
-    turned=20,
-    gone=12,
-    still=15,
-    backlog=1000,
-    seconds=15.0,
-    payments=12,
-    hostile=80,
-)
-
-
-def devices(rng: Random, start: datetime, size: Size) -> list[Device]:
-    """Every bin and elevator of the round with what it says."""
-    made = [_busy_bin(rng, f"bin-{n}", start, size.seconds) for n in range(size.busy)]
-    made += [_backlog_bin(rng, f"far-{n}", start, size.seconds) for n in range(size.backlog)]
-    made += [_lift(rng, f"lift-{n}", start, size.seconds) for n in range(size.lifts)]
-    made += [_swaying_bin(rng, f"sway-{n}", start, size.seconds) for n in range(size.swaying)]
-    made += [_turned_bin(rng, f"turned-{n}", start, size.seconds) for n in range(size.turned)]
-    made += [_gone_bin(rng, f"gone-{n}", size.seconds) for n in range(size.gone)]
-    made += [_still_bin(rng, f"still-{n}", start, size.seconds) for n in range(size.still)]
-    return made
-
-
-def _message(code: str, moments: Sequence[Moment], after: float, times: int = 1) -> Message:
+def message_of(code: str, moments: Sequence[Moment], after: float, times: int = 1) -> Message:
+    """A message about these moments."""
     bodies = [moment.body() for moment in moments]
     payload = json.dumps(bodies[0] if len(bodies) == 1 else bodies).encode()
     return Message(f"clerestory/{COMMUNITY}/{code}/up", payload, after, times, tuple(moments))
@@ -173,7 +137,7 @@ def _times(rng: Random, first: datetime, last: datetime, count: int) -> list[dat
     return [first + timedelta(milliseconds=each) for each in sorted(rng.sample(range(span), count))]
 
 
-def _busy_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
+def busy_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
     slow = rng.random() < 0.25
     count = rng.randint(15, 40)
     if slow:  # its clock is hours behind: to us it looks like a backlog
@@ -190,7 +154,7 @@ def _busy_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device
     after = sorted(rng.uniform(0, seconds) for _ in moments)
     steps: list[tuple[Message, ...]] = []
     for moment, when in zip(moments, after, strict=True):
-        steps.append((_message(code, [moment], when, times=rng.choices((1, 2, 3), (8, 2, 1))[0]),))
+        steps.append((message_of(code, [moment], when, times=rng.choices((1, 2, 3), (8, 2, 1))[0]),))
         if rng.random() < 0.2:
             steps.append(rng.choice(steps))  # once more, long after it was taken
         if rng.random() < 0.2:
@@ -205,24 +169,24 @@ def _busy_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device
 
 def _lean(code: str, ts: datetime, after: float) -> tuple[Message, ...]:
     """A condition whose timer runs out by our clock, some seconds later."""
-    return (_message(code, [Moment(ts, {"angle_x_deg": 45.0})], after, times=2),)
+    return (message_of(code, [Moment(ts, {"angle_x_deg": 45.0})], after, times=2),)
 
 
 def _fire(code: str, ts: datetime, after: float) -> tuple[Message, ...]:
     """Two messages about the same fire in the same moment: whichever comes first, one alarm."""
     return (
-        _message(code, [Moment(ts, {"temperature_c": 75.0})], after, times=2),
-        _message(code, [Moment(ts, {}, (("fire_alarm", "both"),))], after, times=2),
+        message_of(code, [Moment(ts, {"temperature_c": 75.0})], after, times=2),
+        message_of(code, [Moment(ts, {}, (("fire_alarm", "both"),))], after, times=2),
     )
 
 
 def _late(rng: Random, code: str, first: datetime, after: float) -> Message:
     """A measurement of before all others that comes after some of them; no rule minds its value."""
     ts = first - timedelta(microseconds=rng.randint(1, HOUR // timedelta(microseconds=1)))
-    return _message(code, [Moment(ts, {"angle_z_deg": float(rng.randint(-90, 90))})], after)
+    return message_of(code, [Moment(ts, {"angle_z_deg": float(rng.randint(-90, 90))})], after)
 
 
-def _backlog_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
+def backlog_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
     """A day of hourly measurements at once, in a few messages; some then say that it is still so."""
     begin = start - 26 * HOUR
     times = [begin + each * HOUR + timedelta(seconds=rng.randint(0, 600)) for each in range(24)]
@@ -234,15 +198,15 @@ def _backlog_bin(rng: Random, code: str, start: datetime, seconds: float) -> Dev
     steps, rest = [], moments
     while rest:
         count = rng.choice((1, 6, 12))
-        steps.append((_message(code, rest[:count], flush),))
+        steps.append((message_of(code, rest[:count], flush),))
         rest = rest[count:]
     if confirmed:
         now: dict[str, Value] = {"fill_percent": 97.0, "temperature_c": 18.0, "tilted": False}
-        steps += [(_message(code, [Moment(start - each * MINUTE, now)], flush),) for each in (8, 2)]
+        steps += [(message_of(code, [Moment(start - each * MINUTE, now)], flush),) for each in (8, 2)]
     return Device(code, "bin", tuple(steps))
 
 
-def _lift(rng: Random, code: str, start: datetime, seconds: float) -> Device:
+def lift(rng: Random, code: str, start: datetime, seconds: float) -> Device:
     """An elevator: trapped people, an open safety circuit, and, perhaps, that it runs again."""
     steps = []
     after = sorted(rng.uniform(0, seconds) for _ in range(12))
@@ -250,11 +214,11 @@ def _lift(rng: Random, code: str, start: datetime, seconds: float) -> Device:
         event = rng.choice(("passenger_entrapment", "safety_circuit_open", "automatic_restored", "", "", ""))
         said: dict[str, Value] = {"floor": float(rng.randint(1, 20)), "humidity_percent": 40.0}
         moment = Moment(ts, said, ((event, ""),) if event else ())
-        steps.append((_message(code, [moment], when, times=rng.choice((1, 1, 2))),))
+        steps.append((message_of(code, [moment], when, times=rng.choice((1, 1, 2))),))
     return Device(code, "elevator", tuple(steps))
 
 
-def _swaying_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
+def swaying_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
     """An angle that lifts its alarm rung by rung, and lets it come down; some with a clock hours behind."""
     slow = rng.random() < 0.5
     begin = start - (rng.randint(3, 9) * HOUR if slow else 10 * MINUTE)
@@ -271,13 +235,13 @@ def _swaying_bin(rng: Random, code: str, start: datetime, seconds: float) -> Dev
     after = sorted(rng.uniform(0, seconds) for _ in moments)
     steps: list[tuple[Message, ...]] = []
     for moment, when in zip(moments, after, strict=True):
-        steps.append((_message(code, [moment], when, times=rng.choices((1, 2, 3), (8, 2, 1))[0]),))
+        steps.append((message_of(code, [moment], when, times=rng.choices((1, 2, 3), (8, 2, 1))[0]),))
         if rng.random() < 0.1:
             steps.append(rng.choice(steps))
     return Device(code, "bin", tuple(steps))
 
 
-def _turned_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
+def turned_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
     """Two alarms of one asset, or one that shares an order with those of other assets; they come and go."""
     angles = (130.0, 160.0, 130.0, -5.0, 20.0) if rng.random() < 0.6 else (-130.0, -100.0, 20.0)
     times = _times(rng, start - 9 * MINUTE, start - MINUTE, rng.randint(2, 6))
@@ -286,42 +250,11 @@ def _turned_bin(rng: Random, code: str, start: datetime, seconds: float) -> Devi
         code,
         "bin",
         tuple(
-            (_message(code, [Moment(ts, {"angle_z_deg": rng.choice(angles)})], when, rng.choice((1, 1, 2))),)
+            (
+                message_of(
+                    code, [Moment(ts, {"angle_z_deg": rng.choice(angles)})], when, rng.choice((1, 1, 2))
+                ),
+            )
             for ts, when in zip(times, after, strict=True)
         ),
     )
-
-
-def _gone_bin(rng: Random, code: str, seconds: float) -> Device:
-    """The last will of a device, perhaps repeated; it is not heard again."""
-    topic, after = f"clerestory/{COMMUNITY}/{code}/status", rng.uniform(0, seconds)
-    will = Message(topic, b"offline", after, times=rng.choice((1, 1, 3)), retain=True)
-    return Device(code, "bin", ((will,),) * rng.choice((1, 2)))
-
-
-STILL = "bin_silent"
-
-
-def _still_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
-    """A bin that says something now and then, and stays away between until that was noticed.
-
-    What it repeats, and what it says of before, is nothing new: it stays silent.
-    """
-    ts = start - 9 * MINUTE
-    steps: list[tuple[Message, ...]] = []
-    after = rng.uniform(0, seconds * 0.5)
-    for turn in range(rng.choice((2, 2, 3))):
-        gate = Gate(code, ts, STILL) if turn else None
-        if gate is not None and rng.random() < 0.5:
-            steps.append((replace(rng.choice(steps)[0], gate=gate),))
-        if gate is not None and rng.random() < 0.5:
-            past = Moment(start - rng.randint(60, 600) * MINUTE, {"fill_percent": 7.0})
-            steps.append((replace(_message(code, [past], 0.0), gate=gate),))
-        for _ in range(rng.choice((1, 2, 3))):
-            ts += timedelta(seconds=rng.randint(1, 30))
-            said = Moment(ts, {"fill_percent": float(rng.randint(5, 50))})
-            message = _message(code, [said], after, times=rng.choice((1, 1, 2)))
-            steps.append((replace(message, gate=gate),))
-            gate, after = None, after + rng.uniform(0.0, 0.6)
-        after = 0.0
-    return Device(code, "bin", tuple(steps), profile="chaos-still")

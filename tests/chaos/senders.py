@@ -20,6 +20,10 @@ PAUSE = 0.1
 PUBACK_SECONDS = 10.0
 
 
+Lane = tuple[str, Sequence[tuple[Message, ...]]]
+"""A device, and its steps."""
+
+
 class Senders:
     """Everybody who publishes over a few connections, straight to the broker."""
 
@@ -33,13 +37,13 @@ class Senders:
         self.sent = 0  # PUBACKed, repeats included
         self.busy = 0
 
-    async def run(self, lanes: Sequence[Sequence[tuple[Message, ...]]]) -> None:
+    async def run(self, lanes: Sequence[Lane]) -> None:
         """Send all lanes, each in its order; returns after `finish`."""
         self._began = monotonic()
         self.busy = len(lanes)
         async with asyncio.TaskGroup() as group:
-            for number, steps in enumerate(lanes):
-                group.create_task(self._lane(number, steps))
+            for number, (device, steps) in enumerate(lanes):
+                group.create_task(self._lane(number, device, steps))
         for line in self._lines:
             await line.__aexit__(None, None, None)
 
@@ -54,8 +58,8 @@ class Senders:
         self._over = True
         self._lost.set()
 
-    async def _lane(self, number: int, steps: Sequence[tuple[Message, ...]]) -> None:
-        position, noticed, acked = 0, 0, [0.0] * len(steps)
+    async def _lane(self, number: int, device: str, steps: Sequence[tuple[Message, ...]]) -> None:
+        position, furthest, noticed, acked = 0, 0, 0, [0.0] * len(steps)
         while True:
             if noticed < len(self._losses):
                 kept = self._losses[noticed] - KEPT
@@ -73,18 +77,23 @@ class Senders:
             if wait > 0:
                 await asyncio.sleep(wait)
                 continue  # something may have been lost meanwhile
-            if not all(self._watch.opens(message.gate) for message in steps[position]):
+            if position == furthest and not all(map(self._watch.opens, steps[position])):
                 await asyncio.sleep(PAUSE)
                 continue
-            if await self._send(number, steps[position]):
+            if _is_past(steps[position], steps[position + 1 : furthest]):
+                position += 1
+            elif await self._send(number, device, steps[position]):
                 acked[position] = monotonic()
                 position += 1
+                furthest = max(furthest, position)
             else:
                 await asyncio.sleep(PAUSE)
 
-    async def _send(self, number: int, step: tuple[Message, ...]) -> bool:
+    async def _send(self, number: int, device: str, step: tuple[Message, ...]) -> bool:
         """Send the messages of a step at once, over different connections; whether all arrived."""
         copies = [message for message in step for _ in range(message.times)]
+        for message in step:
+            self._watch.sends(device, message)
         answers = await asyncio.gather(
             *(self._publish(number + offset, message) for offset, message in enumerate(copies)),
             return_exceptions=True,
@@ -100,6 +109,12 @@ class Senders:
         return not failed
 
     async def _publish(self, line: int, message: Message) -> None:
-        self._watch.sends(message)
         async with asyncio.timeout(PUBACK_SECONDS):
             await self._lines[line % LINES].publish(message.topic, message.payload, retain=message.retain)
+
+
+def _is_past(step: tuple[Message, ...], later: Sequence[tuple[Message, ...]]) -> bool:
+    """Whether a device that repeats itself leaves it out: of being there or not it says what is so now."""
+    return not step[0].moments and any(
+        message.topic == step[0].topic and not message.moments for each in later for message in each
+    )

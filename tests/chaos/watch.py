@@ -13,7 +13,7 @@ from psycopg import AsyncConnection, OperationalError
 
 from config.tasks import end
 from storage.pool import in_utc
-from tests.chaos.script import Gate, Message
+from tests.chaos.script import Gate, Mark, Message
 
 EVERY = 0.1
 PATIENCE = timedelta(seconds=40)
@@ -22,10 +22,10 @@ PATIENCE = timedelta(seconds=40)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Heard not before `sent` (by topic and payload), not after `stored` (by device and event time)."""
+    """A message was heard not before `sent` (by its key), not after `stored` (by its device and mark)."""
 
-    sent: dict[tuple[str, bytes], datetime] = field(default_factory=dict)
-    stored: dict[tuple[str, datetime], datetime] = field(default_factory=dict)
+    sent: dict[tuple[str, bytes, int], datetime] = field(default_factory=dict)
+    stored: dict[tuple[str, tuple[Mark, int]], datetime] = field(default_factory=dict)
 
 
 class Watch:
@@ -34,7 +34,8 @@ class Watch:
     def __init__(self, url: str, codes: Iterable[str]) -> None:
         self._url = url
         self._codes = sorted(codes)
-        self._live: dict[str, frozenset[str]] = {}
+        self._seen: dict[str, tuple[frozenset[Mark], frozenset[str]]] = {}
+        self._awaited: dict[str, set[tuple[Mark, int]]] = {}
         self._shut: dict[Gate, datetime] = {}
         self.bounds = Bounds()
 
@@ -49,19 +50,23 @@ class Watch:
         finally:
             await end(looking)
 
-    def sends(self, message: Message) -> None:
+    def sends(self, device: str, message: Message) -> None:
         """A device is about to publish: the first time counts."""
-        self.bounds.sent.setdefault((message.topic, message.payload), datetime.now(UTC))
+        if message.key not in self.bounds.sent:
+            self.bounds.sent[message.key] = datetime.now(UTC)
+            self._awaited.setdefault(device, set()).add(message.mark)
 
-    def opens(self, gate: Gate | None) -> bool:
-        """Whether what a device waits for is so, or patience is over."""
+    def opens(self, message: Message) -> bool:
+        """Whether what a device waits for before it says this is so, or patience is over."""
+        gate = message.gate
         if gate is None:
             return True
-        if (gate.device, gate.known) not in self.bounds.stored:
+        known, live = self._seen.get(gate.device, (frozenset(), frozenset()))
+        if gate.known not in known:
             return False
         now = datetime.now(UTC)
         patient = now < self._shut.setdefault(gate, now) + PATIENCE
-        return not patient or gate.rule in self._live.get(gate.device, ())
+        return not patient or gate.live in (None, gate.rule in live)
 
     async def _look_on(self) -> None:
         while True:
@@ -75,18 +80,23 @@ class Watch:
 
     async def _look(self, conn: AsyncConnection) -> None:
         """In one snapshot, so that a moment seen stored has done what it does to the alarms seen with it."""
+        before = {code: frozenset(marks) for code, marks in self._awaited.items()}
         cursor = await conn.execute(
             """
-            SELECT device.code,
+            SELECT device.code, device_state.online,
                    ARRAY(SELECT DISTINCT ts FROM reading WHERE reading.device_id = device.id),
                    ARRAY(SELECT rule FROM alarm WHERE alarm.device_id = device.id AND cleared_at IS NULL)
-              FROM device WHERE code = ANY (%(codes)s)
+              FROM device JOIN device_state ON device_state.device_id = device.id
+             WHERE code = ANY (%(codes)s)
             """,
             {"codes": self._codes},
         )
         rows = await cursor.fetchall()
         now = datetime.now(UTC)
-        for code, moments, rules in rows:
-            self._live[code] = frozenset(rules)
-            for moment in moments:
-                self.bounds.stored.setdefault((code, moment), now)
+        for code, online, moments, rules in rows:
+            known = frozenset([*moments, *([] if online is None else [online])])
+            self._seen[code] = known, frozenset(rules)
+            for mark in before.get(code, ()):
+                if mark[0] in known:
+                    self._awaited[code].discard(mark)
+                    self.bounds.stored[code, mark] = now
