@@ -12,7 +12,7 @@ STILL, GONE = "bin_silent", "chaos_gone"
 def gone_bin(rng: Random, code: str, start: datetime, seconds: float, *, alone: bool) -> Device:
     """The last will of a device, perhaps repeated; how it comes back, if it does, and goes once more.
 
-    `alone`: one gateway hears everything. Of several nobody knows which status was the later one.
+    `alone`: one gateway hears everything. With several it stays gone: they may hear once more of its going.
     """
     topic = f"clerestory/{COMMUNITY}/{code}/status"
     noticed = Gate(code, known=False, rule=GONE)
@@ -21,7 +21,7 @@ def gone_bin(rng: Random, code: str, start: datetime, seconds: float, *, alone: 
         return (Message(topic, payload, retain=True, gate=gate, number=number),)
 
     will = Message(topic, b"offline", rng.uniform(0, seconds * 0.5), rng.choice((1, 1, 3)), retain=True)
-    how = rng.choice(("stays", "answers", "speaks late", "returns", "flickers")[: 5 if alone else 3])
+    how = rng.choice(("stays", "speaks late", "answers", "returns", "flickers")[: 5 if alone else 2])
     if how == "stays":
         return Device(code, "bin", ((will,),) * rng.choice((1, 2)), rule=GONE)
     steps: list[tuple[Message, ...]] = [(replace(will, times=1),)]
@@ -50,8 +50,8 @@ def still_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device
     """
     ts = start - 9 * MINUTE
     steps: list[tuple[Message, ...]] = []
-    after = rng.uniform(0, seconds * 0.5)
-    for turn in range(rng.choice((2, 2, 3))):
+    after = rng.uniform(0, seconds * 0.3)
+    for turn in range(rng.choice((2, 2, 2, 3))):
         gate = Gate(code, ts, STILL) if turn else None
         if gate is not None and rng.random() < 0.5:
             steps.append((replace(rng.choice(steps)[0], gate=gate),))

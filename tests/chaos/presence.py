@@ -22,7 +22,7 @@ from tests.chaos.script import Device, Message
 from tests.chaos.watch import Bounds
 
 STALE = timedelta(seconds=1)
-GONE_FOR = timedelta(seconds=2)
+GONE_FOR = timedelta(seconds=1)
 DELAYS = {STILL: STALE, GONE: GONE_FOR}
 
 
@@ -91,10 +91,11 @@ def found(known: Spells, alarms: Iterable[Alarm]) -> list[tuple[str, str, str]]:
     for alarm in alarms:
         if alarm.rule not in DELAYS:
             continue
-        possible = [each for each in known.get((alarm.device, alarm.rule), ()) if each.has(alarm)]
+        mine = known.get((alarm.device, alarm.rule), ())
+        possible = [each for each in mine if each.has(alarm)]
         spell = min(possible, key=lambda each: not each.certain, default=None)
         if spell is None:
-            names.append((alarm.device, alarm.rule, f"impossible: {alarm}"))
+            names.append((alarm.device, alarm.rule, f"impossible: {alarm} of {mine}"))
         elif spell.certain or spell in once:
             names.append((alarm.device, alarm.rule, spell.name))
         else:

@@ -283,7 +283,7 @@ def test_a_device_that_came_back_before_it_counts_as_gone_must_not_be_found_gone
     alarm = _about(quick)
     bounds = bounds_of(expected)
     topic = f"clerestory/chaos/{quick.device}/status"
-    for seconds, extra in ((1.2, 1), (2.5, 0)):
+    for seconds, extra in ((0.8, 1), (1.5, 0)):
         back = START + seconds * SECOND
         bounds.sent[topic, b"online", 1] = back - 0.2 * SECOND
         bounds.stored[quick.device, (True, 1)] = back
