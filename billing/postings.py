@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 AccountKind = Literal["receivable", "income", "cash", "prepayment"]
-TransactionKind = Literal["bill", "payment", "prepayment", "credit_note", "reversal"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from aiohttp import ClientSession, CookieJar, FormData
 from PIL import Image
 
 JOB_LINK = re.compile(r'href="/work/([^"/?#]+)"')
-RECORD_LINK = re.compile(r'href="/records/([^"/?#]+)"')
 OK, SEE_OTHER = 200, 303
 
 

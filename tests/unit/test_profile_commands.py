@@ -11,7 +11,6 @@ from config.profiles import load_profiles, use_site_profiles
 from tests.unit.gateway_devices import RECORDED
 from tests.unit.test_profile_files import GOOD, WRONG, written
 
-UNDECODED = '{"deviceInfo": {"devEui": "1000000000000001"}, "time": "2026-01-01T00:00:00Z"}'
 
 
 def called(*arguments: str, stdin: str | bytes = "") -> Result:
