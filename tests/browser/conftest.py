@@ -9,7 +9,7 @@ from typing import Final, Self
 import pytest
 from aiohttp.test_utils import BaseTestServer
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from config.text import Language
 from tests.town import PASSWORD
@@ -31,6 +31,8 @@ _STICKING_OUT: Final = """
     }).slice(0, 3).map((element) => element.outerHTML.slice(0, 120))
 """
 WIDTHS: Final = (360, 1280)
+# As long as Playwright waits for anything else: how long it takes says how busy the machine is.
+expect.set_options(timeout=30_000)
 LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 
 
@@ -85,12 +87,15 @@ class Reader:
         await self.page.goto("/sign-in")
         await self.page.fill("input[name=login]", login)
         await self.page.fill("input[name=password]", PASSWORD)
-        await self.page.click("form.sign-in-form button")
-        await self.page.wait_for_load_state()
+        await self.follow("form.sign-in-form button")
         if await self.page.get_attribute("html", "lang") != {"zh": "zh-CN", "en": "en"}[self.language]:
             await self.page.click("details.menu > summary")
-            await self.page.click(f"details.menu button[value={self.language}]")
-            await self.page.wait_for_load_state()
+            await self.follow(f"details.menu button[value={self.language}]")
+
+    async def follow(self, what: str | Locator) -> None:
+        """Press what leads to another page, and wait until that is there."""
+        async with self.page.expect_navigation():
+            await (self.page.locator(what) if isinstance(what, str) else what).click()
 
     async def look(self, path: str, name: str, *, status: int = 200) -> None:
         """Open a page, take its picture, and note what is wrong with it."""

@@ -100,7 +100,7 @@ async def test_a_device_with_a_past_is_clean(
     for reason, name, tone in (("out_of_range", "refused", "major"), ("no_asset", "taken", "good")):
         letter = await one(conn, "SELECT id FROM dead_letter WHERE reason = %(reason)s", {"reason": reason})
         await page.goto("/devices/home/bin-7")
-        await page.click(f"a[href$='/letters/{letter}']")
+        await reader.follow(f"a[href$='/letters/{letter}']")
         await reader.check("letter")
         await page.get_by_role(
             "button", name={"zh": "重新处理这条消息", "en": "Try this message again"}[language]

@@ -79,6 +79,7 @@ async def test_a_lost_connection_is_said_in_a_sentence(chromium: Browser, home: 
     reader = await Reader.open(chromium, home.server, "en")
     await reader.sign_in("ann")
     await reader.page.goto(f"/bills/{home.bill}")
+    await expect(reader.page.locator("body[data-live=on]")).to_have_count(1)
     await expect(reader.page.locator("#live-status")).to_be_hidden()
     await home.server.close()
     await expect(reader.page.locator("#live-status")).to_contain_text("Connection lost")

@@ -119,8 +119,7 @@ async def test_from_typing_to_switching_on(
     await page.wait_for_url("**/rules/bin")
     await expect(page.locator("main")).to_contain_text("The bins are late")
     await expect(page.locator("main")).to_contain_text("Bin full to the brim")
-    await page.get_by_role("button", name="Go back to this").nth(2).click()
-    await page.wait_for_load_state()
+    await reader.follow(page.get_by_role("button", name="Go back to this").nth(2))
     await expect(page.locator("main")).to_contain_text("Back to version 1")
     newest = (await store.history(conn, "bin"))[0]
     assert (newest.version, newest.back_to, newest.made_by) == (5, 1, "administrator")

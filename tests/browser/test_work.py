@@ -156,6 +156,7 @@ async def test_what_was_typed_survives_a_reload_and_is_forgotten_when_done(
     await expect(page.locator("[name='check.door_gap_mm']")).to_have_value("9")
     await expect(page.locator("[name='check.doors'][value=yes]")).to_be_checked()
     await page.click(".primary-move")
+    await page.wait_for_selector(".review")
     await page.click(".primary-move")
     await expect(page.locator(".notice.good")).to_be_visible()
     await page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.startsWith('draft:'))")
@@ -203,6 +204,7 @@ async def test_the_whole_way_without_scripts(
     await expect(page.locator("#photos li")).to_have_count(2)
     await _fill(reader)
     await page.click(".primary-move")
+    await page.wait_for_selector(".review")
     await page.click(".primary-move")
     await expect(page.locator(".notice.good")).to_be_visible()
     status = await (

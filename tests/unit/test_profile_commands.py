@@ -12,7 +12,6 @@ from tests.unit.gateway_devices import RECORDED
 from tests.unit.test_profile_files import GOOD, WRONG, written
 
 
-
 def called(*arguments: str, stdin: str | bytes = "") -> Result:
     try:
         return CliRunner().invoke(main, ["profile", *arguments], input=stdin, catch_exceptions=False)
