@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 class Loop:
     """One kind of work: done when word comes, when its time comes, and every little while."""
 
-    def __init__(self, name: str, site: Site, step: Step, nap: float = LONGEST_NAP) -> None:
+    def __init__(self, name: str, site: Site, step: Step, nap: float | None = None) -> None:
         self.name = name
         self._site = site
         self._step = step
-        self._nap = nap
+        self._nap = LONGEST_NAP if nap is None else nap
         self._word = asyncio.Event()
         self.turns = self.failures = 0
         self.trouble = ""  # what the last turn failed with

@@ -23,7 +23,17 @@ from gateway.devices import adopting, guessing, listing, register, store, strang
 from gateway.devices.draft import Fit, Registered, Wanted, judge
 from gateway.devices.register import DeviceRefused, GoneMeanwhile, Hand
 from rules.book import load_rulebook
-from tests.integration.gateway_world import WINDOW, World, make_ingest, make_world, one, said, until, up
+from tests.integration.gateway_world import (
+    PATIENCE,
+    WINDOW,
+    World,
+    make_ingest,
+    make_world,
+    one,
+    said,
+    until,
+    up,
+)
 from tests.integration.test_broker_files import Answer, command
 from tests.manual_clock import START, ManualClock
 
@@ -384,7 +394,7 @@ async def test_the_worker_takes_them_as_soon_as_the_device_is_registered(
         await until(taken, "the messages that waited")
     finally:
         stop.set()
-        await asyncio.wait_for(worker, 20)
+        await asyncio.wait_for(worker, PATIENCE)
 
 
 # --- commands --------------------------------------------------------------------------------------------

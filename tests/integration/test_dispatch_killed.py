@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from psycopg import AsyncConnection
 
 from config.clock import SystemClock
 from tests.integration.dispatch_world import World, add_order, add_technician, build
+from tests.integration.gateway_world import until
 from tests.mosquitto import Mosquitto
 
 ORDERS = 12
@@ -41,12 +41,6 @@ async def start(database_url: str, broker: Mosquitto, data_dir: Path) -> asyncio
     )
 
 
-async def until(met: Callable[[], Awaitable[bool]], seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        while not await met():  # noqa: ASYNC110 - the event is in the database
-            await asyncio.sleep(0.01)
-
-
 async def test_killed_and_started_again(
     conn: AsyncConnection, database_url: str, broker: Mosquitto, world: World, tmp_path: Path
 ) -> None:
@@ -67,12 +61,12 @@ async def test_killed_and_started_again(
     try:
         for _ in range(ORDERS):
             await add_order(conn, world, now)
-        await until(first_offer, 30)
+        await until(first_offer, "the first offer")
         for worker in workers:
             worker.send_signal(signal.SIGKILL)
             await worker.wait()
         workers = [await start(database_url, broker, tmp_path / "again")]
-        await until(all_done, 60)
+        await until(all_done, "every order to be offered")
     finally:
         for worker in workers:
             worker.terminate()
@@ -116,14 +110,14 @@ async def test_killed_while_it_tells_of_alarms_that_an_emergency_held(
     await conn.execute(HELD, values)
     workers = [await start(database_url, broker, tmp_path / str(number)) for number in range(2)]
     try:
-        await until(partial(told, 1), 60)
+        await until(partial(told, 1), "the first to be told")
     finally:
         for worker in workers:
             worker.send_signal(signal.SIGKILL)
             await worker.wait()
     last = await start(database_url, broker, tmp_path / "last")
     try:
-        await until(partial(told, ALARMS), 60)
+        await until(partial(told, ALARMS), "all to be told")
     finally:
         last.terminate()
         await last.wait()

@@ -20,7 +20,7 @@ from tests.integration.dispatch_world import (
     build,
     status_of,
 )
-from tests.integration.gateway_world import one, until
+from tests.integration.gateway_world import PATIENCE, one, until
 from tests.manual_clock import ManualClock
 from tests.mosquitto import Mosquitto
 
@@ -96,7 +96,7 @@ async def test_the_worker_survives_a_failing_order(
         assert not running.done()
     finally:
         stop.set()
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, PATIENCE)
 
 
 async def test_a_loop_that_fails_by_our_mistake_stops_no_other(
@@ -125,4 +125,4 @@ async def test_a_loop_that_fails_by_our_mistake_stops_no_other(
         assert not running.done()
     finally:
         stop.set()
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, PATIENCE)

@@ -180,7 +180,7 @@ async def test_a_batch_that_hangs_keeps_nobody_from_writing(
 ) -> None:
     number = (await telemetry.ensure_signals(conn, ["fill_percent"]))["fill_percent"]
     await write(conn, 9, number, [(NOW, 1.0)])
-    async with asyncio.timeout(20), pool.connection() as hanging, pool.connection() as working:
+    async with asyncio.timeout(60), pool.connection() as hanging, pool.connection() as working:
         await write(hanging, 7, number, [(NOW, 1.0)])
         for hours in range(5):
             while await rollups.step(working, NOW + timedelta(hours=hours)):

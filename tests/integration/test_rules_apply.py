@@ -296,6 +296,6 @@ async def test_listeners_are_told_of_alarms(database_url: str, conn: AsyncConnec
     words = listen(database_url)
     assert (await anext(words)).what == "connected"
     (raised,) = await hear(conn, [fill(device, 95, 0), fill(device, 96, 6)], book)
-    word = await asyncio.wait_for(anext(words), 10)
+    word = await asyncio.wait_for(anext(words), 60)
     assert (word.what, word.ids, word.community_id) == ("alarm", (raised.alarm_id,), device.community_id)
     await words.aclose()

@@ -54,7 +54,7 @@ class Racers:
     async def until_blocked(self, late: "asyncio.Task[None]") -> None:
         blocked = "SELECT 1 FROM pg_stat_activity WHERE pid = %(pid)s AND wait_event_type = 'Lock'"
         pid = {"pid": self.second.info.backend_pid}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await (await self.watcher.execute(blocked, pid)).fetchone():
                 if late.done():
                     await late

@@ -21,11 +21,10 @@ from config.clock import SystemClock
 from config.settings import Settings
 from gateway.publisher import Publisher
 from tests.deployment import expressions, labels_of, metric_names
-from tests.integration.gateway_world import make_world, one, until
+from tests.integration.gateway_world import PATIENCE, make_world, one, until
 from tests.mosquitto import Mosquitto, free_port
 from web.vitals import VITALS, Part, Vitals, routes
 
-PATIENCE = 60.0
 TOKEN = "a-token-of-some-length"
 
 

@@ -95,7 +95,7 @@ async def test_partitions_are_made_while_others_write(pool: AsyncConnectionPool)
     """A writer in the middle of its batch neither waits for a new month nor makes its maker wait."""
     december = NOVEMBER + timedelta(days=30)
     february = december + timedelta(days=60)
-    async with asyncio.timeout(20), pool.connection() as first, pool.connection() as second:
+    async with asyncio.timeout(60), pool.connection() as first, pool.connection() as second:
         before = 0
         if await store.is_hypertable(first):
             # TimescaleDB makes a chunk in the transaction that first needs it, and others wait for that one.

@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from storage.notify import listen, notify
 from tests import town as towns
+from tests.integration.gateway_world import PATIENCE
 from tests.integration.web_client import Browser, quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from tests.town import Town
@@ -48,7 +49,7 @@ async def place(
 async def _next(stream: ClientResponse) -> tuple[str, str] | None:
     """Return the next event and its data, or None when the stream ended."""
     what = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while line := await stream.content.readline():
             text = line.decode().rstrip("\n")
             if text.startswith("event: "):
@@ -160,7 +161,7 @@ async def test_a_stream_that_is_never_quiet_ends_with_its_session(
     async with Browser(place.server) as desk:
         stream = await _open(desk, "dispatcher")
         await conn.execute("DELETE FROM session")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 await notify(conn, "deadletter", [1])
                 if await _next(stream) is None:

@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from storage.pool import open_pool
+from tests.integration.gateway_world import PATIENCE
 from tests.integration.web_client import Browser, quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from tests.scene import MINUTE, Scene, one, stage
@@ -289,7 +290,7 @@ async def test_photos_being_made_small_hold_no_connection(
                     server.make_url(f"/work/{number}/photos"), data=form, allow_redirects=False
                 )
             )
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while "waiters" not in repr(darkroom):  # noqa: ASYNC110 - a semaphore tells nobody
                     await asyncio.sleep(0)
                 assert (await wang.get(f"/work/{number}"))[0] == 200, "the only connection is free"
