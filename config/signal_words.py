@@ -35,7 +35,7 @@ def choices(signal: Signal) -> tuple[Text, ...] | None:
     if signal.type == "boolean":
         return NO_YES
     if signal.type == "enum":
-        return tuple(_choice(value) for value in signal.values)
+        return tuple(choice(value) for value in signal.values)
     return None
 
 
@@ -64,7 +64,7 @@ def facts_text(facts: Mapping[str, Any], signals: Mapping[str, Signal]) -> list[
         signal = signals.get(name)
         if signal is None or not isinstance(value, str | int | float):
             continue
-        words = _choice(value) if isinstance(value, str) else value_text(signal, float(value))
+        words = choice(value) if isinstance(value, str) else value_text(signal, float(value))
         unit = f" {signal.unit}" if signal.unit else ""
         said.append((signal.label, Text(zh=words.zh + unit, en=words.en + unit)))
     return said
@@ -89,5 +89,6 @@ def _measure_text(
     yield label, Text(zh=f"{written}{unit}{hourly.zh}", en=f"{written}{unit}{hourly.en}")
 
 
-def _choice(value: str) -> Text:
+def choice(value: str) -> Text:
+    """Say one of an enumeration's values; one without a word of its own as it is stored."""
     return _CHOICES.get(value) or Text(zh=value, en=value)

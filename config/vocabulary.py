@@ -26,6 +26,15 @@ class UnknownName(KeyError):
         return f"unknown {self.kind} {self.name!r}; known: {', '.join(self.known)}"
 
 
+class Says(BaseModel):
+    """What a boolean signal says of its asset, as clauses that sentences are made of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    yes: Text
+    no: Text
+
+
 class Signal(BaseModel):
     """A named quantity with its unit and physical range, or a boolean, or one of listed values."""
 
@@ -38,11 +47,14 @@ class Signal(BaseModel):
     maximum: float | None = None
     values: tuple[str, ...] = ()
     label: Text
+    says: Says | None = None
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> "Signal":
         if (self.type == "enum") != bool(self.values):
             raise ValueError(f"{self.name}: `values` belongs to type enum, and enum needs it")
+        if self.says is not None and self.type != "boolean":
+            raise ValueError(f"{self.name}: `says` belongs to type boolean")
         if self.type != "number" and (self.minimum is not None or self.maximum is not None):
             raise ValueError(f"{self.name}: only a number has a minimum and a maximum")
         if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:

@@ -9,14 +9,13 @@ from typing import Final
 
 from aiohttp import web
 
-from config.text import Language
+from config.text import Text
 from config.vocabulary import load_vocabulary
 from dispatch.policy import shipped_policy
 from dispatch.switching import rules_gone
+from rules.book import RuleBook
 from rules.document import RuleFileError
 from rules.editing import codes_of, open_rule
-from rules.moments import span_in_words
-from rules.rule import Happens, Holds, Offline, Rule, Silent
 from rules.sources import class_of
 from rules.versions import store, trial_store
 from rules.versions.force import InForce
@@ -30,11 +29,15 @@ from rules.versions.switching import (
     Unchanged,
     go_back,
 )
+from rules.wording.names import Names, names_of
+from rules.wording.parts import passages
+from rules.wording.rules import RuleWords, rule_words
 from web.access import require
 from web.errors import Refusal
 from web.house import house_of, now_of
 from web.i18n import language_of
 from web.render import page, translator
+from web.rule_work import WorkWords, work_words
 from web.session import account_of, zone_of
 from web.times import exact
 
@@ -53,18 +56,16 @@ def routes() -> list[web.RouteDef]:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """One rule in plain words."""
+class Described:
+    """One rule in plain words, and as it is written."""
 
     code: str
-    title: str
-    meaning: str
+    title: Text
+    meaning: Text
     severity: str
-    raises: tuple[str, ...]
-    ends: str
-    order: str
-    skill: str
-    whole: str  # as it is written, without its texts: ladder, hours, what holds it, deadlines and all
+    logic: RuleWords
+    work: WorkWords
+    whole: str  # as it is written, without its texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,13 @@ class Shown:
 
     file: str
     asset_class: str
-    rules: tuple[Summary, ...]
+    rules: tuple[Described, ...]
     version: Version | None
     outdated: bool
 
 
-def naming(request: web.Request) -> dict[str, Callable[[str], str]]:
-    """Return how templates name classes, kinds of work and skills."""
+def naming(request: web.Request) -> dict[str, Callable[[str], object]]:
+    """Return how templates name classes, kinds of work and skills, and take sentences apart."""
     language, policy = language_of(request), shipped_policy()
     classes = load_vocabulary().asset_classes
 
@@ -90,6 +91,7 @@ def naming(request: web.Request) -> dict[str, Callable[[str], str]]:
         "class_name": class_name,
         "kind_name": lambda key: policy.kind_name(key)[language],
         "skill_name": lambda key: policy.skill_name(key)[language],
+        "passages": lambda words: tuple(passages(words)),
     }
 
 
@@ -100,17 +102,17 @@ async def known_of(request: web.Request) -> InForce:
         return await house.rules.refresh(conn)
 
 
-def shown_file(request: web.Request, known: InForce, file: str) -> Shown:
+def shown_file(known: InForce, file: str) -> Shown:
     """Return a file as shown, or answer that there is none."""
     source = known.source(file)
     if source is None:
         raise Refusal(404)
-    language = language_of(request)
-    written = _written(source.text)
+    asset_class, written = class_of(source) or "", _written(source.text)
+    names = names_of(load_vocabulary(), asset_class, known.book.attributes(asset_class))
     return Shown(
         file,
-        class_of(source) or "",
-        tuple(_summary(request, known.book.rule(code), language, written[code]) for code in written),
+        asset_class,
+        tuple(_described(known.book, code, names, whole) for code, whole in written.items()),
         known.newest.get(file),
         known.outdated(file) is not None,
     )
@@ -123,57 +125,17 @@ def _written(text: str) -> Mapping[str, str]:
     return {code: "" if each is None else each.fields.logic for code, each in opened.items()}
 
 
-def _summary(request: web.Request, rule: Rule, language: Language, whole: str) -> Summary:
-    return Summary(
-        rule.code,
-        rule.title[language],
-        rule.meaning[language],
-        rule.severity,
-        tuple(_raises(request, trigger) for trigger in rule.triggers),
-        _ends(rule),
-        rule.order.kind if rule.order is not None else "",
-        rule.order.skill if rule.order is not None else "",
-        whole,
-    )
-
-
-def _raises(request: web.Request, trigger: Holds | Happens | Silent | Offline) -> str:
-    """Say what raises, as the file does, in one line."""
-    say = translator(request)
-    match trigger:
-        case Silent(after=after):
-            return say.gettext("silent for %(span)s") % {
-                "span": span_in_words(after) if after else say.gettext("as long as its profile says")
-            }
-        case Offline(hold=hold):
-            return say.gettext("offline for %(span)s") % {"span": span_in_words(hold)}
-        case Happens(codes=codes):
-            words = " | ".join(sorted(codes))
-            if trigger.when is not None:
-                words += f" && {trigger.when.source}"
-        case Holds():
-            words = trigger.when.source
-            if trigger.hold:
-                words += "  " + say.gettext("for %(span)s") % {"span": span_in_words(trigger.hold)}
-    if trigger.times > 1:
-        times = {"times": trigger.times, "span": span_in_words(trigger.within)}
-        words += "  " + say.gettext("%(times)s times within %(span)s") % times
-    return words
-
-
-def _ends(rule: Rule) -> str:
-    parts = [rule.clear.source] if rule.clear is not None else []
-    parts += sorted(rule.clear_on)
-    if rule.clear_after is not None:
-        parts.append(span_in_words(rule.clear_after))
-    return " | ".join(parts)
+def _described(book: RuleBook, code: str, names: Names, whole: str) -> Described:
+    rule = book.rule(code)
+    work = work_words(rule, shipped_policy(), lambda other: book.rule(other).title)
+    return Described(rule.code, rule.title, rule.meaning, rule.severity, rule_words(rule, names), work, whole)
 
 
 @require("administrator")
 async def rule_files(request: web.Request) -> web.StreamResponse:
     """List the rules by file."""
     known = await known_of(request)
-    files = [shown_file(request, known, source.name) for source in known.sources]
+    files = [shown_file(known, source.name) for source in known.sources]
     return page(request, "rules/list.html", {**naming(request), "files": files, "troubles": known.troubles})
 
 
@@ -187,7 +149,7 @@ async def file_page(request: web.Request, file: str, fault: str = "", status: in
     """Show one file, with what was wrong with what was just asked."""
     house = house_of(request)
     known = await known_of(request)
-    shown = shown_file(request, known, file)
+    shown = shown_file(known, file)
     async with house.pool.connection() as conn:
         history = await store.history(conn, file)
         trials = await trial_store.recent(conn, file, TRIALS_SHOWN)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp.test_utils import BaseTestServer
+from markupsafe import escape
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
@@ -244,6 +245,29 @@ async def test_a_trial_that_fails_says_why(admin: Browser, site: Site, conn: Asy
 )  # fmt: skip
 async def test_what_is_not_there_is_not_found(admin: Browser, path: str) -> None:
     assert (await admin.get(path))[0] == 404
+
+
+async def test_a_rule_is_shown_in_words(admin: Browser) -> None:
+    for path in ("/rules", "/rules/bin"):
+        text = (await admin.get(path))[1].replace("\u00a0", " ")
+        for words in (
+            "满溢程度不低于 90 %（“满溢阈值”，可按位置另设），并持续 5 分钟。",
+            "30 分钟内接单，2 小时内到场，4 小时内完成。",
+            "告警恢复时若还无人接单，工单自动取消。",
+            "告警持续 3 天后。",
+            "清运重量（0 至 500 kg，选填）",
+        ):
+            assert words in text, f"{path} does not say {words}"
+
+
+async def test_what_has_no_sentence_is_shown_as_it_is_written(admin: Browser, conn: AsyncConnection) -> None:
+    odd = "tilted && tilted == (fill_percent > 97.0 && '<b>' != '{x}')"
+    text = BIN.replace("- when: tilted\n", f'- when: "{odd}"\n')
+    async with conn.transaction():
+        new = store.NewVersion("bin", 0, text, BIN, None, "r", None, "chen")
+        await store.insert(conn, new, datetime(2026, 1, 1, tzinfo=UTC))
+    _, shown = await admin.get("/rules")
+    assert f"<code>{escape(odd)}</code>，并持续" in shown
 
 
 async def test_a_rule_is_shown_whole(admin: Browser) -> None:

@@ -1,0 +1,1 @@
+"""Rules in plain sentences of both languages, for people who do not read how they are written."""
