@@ -31,10 +31,10 @@ _GOALS: Final[Mapping[str, Text]] = {
     "complete": Text(zh="{span}内完成", en="finish within {span}"),
 }
 _COMMA: Final = Text(zh="，", en=", ")
-_OFFICE_HOURS: Final = Text(zh="{goals}（只计办公时间）", en="{goals} (office hours count)")
+_OFFICE_HOURS: Final = Text(zh="{goals}（只计办公时间）", en="{goals}, counting office hours only")
 _GOES: Final = Text(
     zh="告警恢复时若还无人接单，工单自动取消。",
-    en="If the alarm ends before anybody has accepted it, the order goes.",
+    en="If the alarm ends before anybody has accepted the order, it is cancelled.",
 )
 _STAYS: Final = Text(zh="告警恢复后工单仍要完成。", en="The order stays when the alarm ends.")
 _SHARED: Final[Mapping[str, Text]] = {

@@ -29,6 +29,7 @@ from web.errors import Refusal
 from web.house import house_of, now_of
 from web.render import page
 from web.rules_pages import known_of, number, overtaken
+from web.rules_shown import Described, described
 from web.session import account_of
 
 BODY: Final = 2 * LONGEST_TEXT
@@ -72,19 +73,26 @@ async def edit(request: web.Request) -> web.StreamResponse:
         made, fields, code = whole(source.text), Fields(source.text, {}), ""
     else:
         made, fields = put_back(opened, opened.fields), opened.fields
-    return await _form(request, Draft(file, code, known.version(file), made, fields), [])
+    spoken = described(known.book, code) if code else None
+    return await _form(request, Draft(file, code, known.version(file), made, fields), ([], spoken))
+
+
+# What is wrong with a draft, each at its place, and what it says where nothing is.
+Judged = tuple[list[Place], Described | None]
 
 
 async def _form(
-    request: web.Request, draft: Draft, places: list[Place], status: int = 200, *, asks: bool = False
+    request: web.Request, draft: Draft, judged: Judged, status: int = 200, *, asks: bool = False
 ) -> web.Response:
     """Show the form; `asks` where nothing was started because another trial goes on."""
+    places, spoken = judged
     async with house_of(request).pool.connection() as conn:
         going_on = await trial_store.going_on(conn, account_of(request).id)
     shown = {
         "draft": draft,
         "texts": TEXTS if draft.code else (),
         "problems": places,
+        "spoken": spoken,
         "days": TRIED.days,
         "going_on": going_on,
         "asks": asks and going_on is not None,
@@ -115,28 +123,32 @@ def _texts(form: Mapping[str, object]) -> dict[str, dict[str, str]]:
     }
 
 
-def _places(known: InForce, draft: Draft) -> list[Place]:
+def _judged(known: InForce, draft: Draft) -> Judged:
+    """Return what is wrong with a draft, or the rule that it makes in words."""
     alone = logic_not_yaml(draft.fields) if draft.code else None
     if alone is not None:
-        return [alone]
+        return [alone], None
     try:
-        check(known, draft.file, draft.made.text)
+        book = check(known, draft.file, draft.made.text)
     except RuleFileError as error:
-        return [draft.made.place(problem) for problem in error.problems]
-    return []
+        return [draft.made.place(problem) for problem in error.problems], None
+    return [], described(book, draft.code) if draft.code else None
 
 
 @require("administrator", body=BODY)
 async def check_form(request: web.Request) -> web.StreamResponse:
-    """Say what is wrong with what has been typed so far, each at its field, line and column."""
+    """Say what is wrong with what has been typed, each at its field, line and column; else what it says."""
     known = await known_of(request)
     draft = await _draft(request, known)
+    places, spoken = _judged(known, draft)
     problems = [
         {"area": each.area, "line": each.line, "column": each.column, "message": each.message}
-        for each in _places(known, draft)
+        for each in places
     ]
     newest = known.version(draft.file) if draft.overtaken else None
-    return web.json_response({"problems": problems, "newest": newest, "overtaken": draft.overtaken})
+    words = page(request, "rules/_said.html", {"spoken": spoken}).text if draft.code else ""
+    answer = {"problems": problems, "newest": newest, "overtaken": draft.overtaken, "words": words}
+    return web.json_response(answer)
 
 
 @require("administrator", body=BODY)
@@ -144,9 +156,9 @@ async def try_form(request: web.Request) -> web.StreamResponse:
     """Start a trial of what was typed, or show what is wrong with it."""
     house, known = house_of(request), await known_of(request)
     draft = await _draft(request, known)
-    places = _places(known, draft)
-    if places or draft.overtaken:
-        return await _form(request, draft, places, 409 if draft.overtaken else 422)
+    judged = _judged(known, draft)
+    if judged[0] or draft.overtaken:
+        return await _form(request, draft, judged, 409 if draft.overtaken else 422)
     now, asker = now_of(request), account_of(request).id
     times = (now - TRIED, now)
     try:
@@ -156,5 +168,5 @@ async def try_form(request: web.Request) -> web.StreamResponse:
             )
             await notify(conn, "rules", [trial])
     except trial_store.TrialGoingOn:
-        return await _form(request, draft, places, 409, asks=True)
+        return await _form(request, draft, judged, 409, asks=True)
     raise web.HTTPSeeOther(f"/rules/trials/{trial}")

@@ -1,22 +1,16 @@
 """The rules as an administrator reads them: by file, with each version, by whom and why, and the way back."""
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
 
-from config.text import Text
 from config.vocabulary import load_vocabulary
 from dispatch.policy import shipped_policy
 from dispatch.switching import rules_gone
-from rules.book import RuleBook
 from rules.document import RuleFileError
-from rules.editing import codes_of, open_rule
-from rules.sources import class_of
 from rules.versions import store, trial_store
 from rules.versions.force import InForce
 from rules.versions.store import Version
@@ -29,15 +23,12 @@ from rules.versions.switching import (
     Unchanged,
     go_back,
 )
-from rules.wording.names import Names, names_of
-from rules.wording.parts import passages
-from rules.wording.rules import RuleWords, rule_words
 from web.access import require
 from web.errors import Refusal
 from web.house import house_of, now_of
 from web.i18n import language_of
 from web.render import page, translator
-from web.rule_work import WorkWords, work_words
+from web.rules_shown import shown_file
 from web.session import account_of, zone_of
 from web.times import exact
 
@@ -55,32 +46,8 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
-    """One rule in plain words, and as it is written."""
-
-    code: str
-    title: Text
-    meaning: Text
-    severity: str
-    logic: RuleWords
-    work: WorkWords
-    whole: str  # as it is written, without its texts
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One rule file as it stands."""
-
-    file: str
-    asset_class: str
-    rules: tuple[Described, ...]
-    version: Version | None
-    outdated: bool
-
-
-def naming(request: web.Request) -> dict[str, Callable[[str], object]]:
-    """Return how templates name classes, kinds of work and skills, and take sentences apart."""
+def naming(request: web.Request) -> dict[str, Callable[[str], str]]:
+    """Return how templates name classes, kinds of work and skills."""
     language, policy = language_of(request), shipped_policy()
     classes = load_vocabulary().asset_classes
 
@@ -91,7 +58,6 @@ def naming(request: web.Request) -> dict[str, Callable[[str], object]]:
         "class_name": class_name,
         "kind_name": lambda key: policy.kind_name(key)[language],
         "skill_name": lambda key: policy.skill_name(key)[language],
-        "passages": lambda words: tuple(passages(words)),
     }
 
 
@@ -100,35 +66,6 @@ async def known_of(request: web.Request) -> InForce:
     house = house_of(request)
     async with house.pool.connection() as conn:
         return await house.rules.refresh(conn)
-
-
-def shown_file(known: InForce, file: str) -> Shown:
-    """Return a file as shown, or answer that there is none."""
-    source = known.source(file)
-    if source is None:
-        raise Refusal(404)
-    asset_class, written = class_of(source) or "", _written(source.text)
-    names = names_of(load_vocabulary(), asset_class, known.book.attributes(asset_class))
-    return Shown(
-        file,
-        asset_class,
-        tuple(_described(known.book, code, names, whole) for code, whole in written.items()),
-        known.newest.get(file),
-        known.outdated(file) is not None,
-    )
-
-
-@lru_cache(maxsize=64)
-def _written(text: str) -> Mapping[str, str]:
-    """Return each rule of a file as it is written; taking one out of its file takes some time."""
-    opened = {code: open_rule(text, code) for code in codes_of(text)}
-    return {code: "" if each is None else each.fields.logic for code, each in opened.items()}
-
-
-def _described(book: RuleBook, code: str, names: Names, whole: str) -> Described:
-    rule = book.rule(code)
-    work = work_words(rule, shipped_policy(), lambda other: book.rule(other).title)
-    return Described(rule.code, rule.title, rule.meaning, rule.severity, rule_words(rule, names), work, whole)
 
 
 @require("administrator")

@@ -14,6 +14,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from config.text import Language
+from rules.wording.parts import passages
 from web import times, words
 from web.i18n import Catalogues
 
@@ -82,7 +83,7 @@ def _environment(language: Language, catalogues: Catalogues, versions: Mapping[s
 
     environment.filters.update(
         {"word": word, "month": month, "day": day, "when": when, "exact": exact, "money": money}
-        | {"price": price, "quantity": quantity, "side": side}
+        | {"price": price, "quantity": quantity, "side": side, "passages": passages}
     )
     environment.globals.update({"asset": asset, "lang": language})
     return environment

@@ -31,8 +31,8 @@ _NO_LONGER: Final = Text(zh="上述情形不再成立", en="that is no longer so
 _NONE_ANY_LONGER: Final = Text(zh="上述情形都不再成立", en="none of that is so any longer")
 _QUIET_FOR: Final = Text(zh="{span}内没有再出现上述情形", en="it has not happened again for {span}")
 _KEEP: Final = Text(
-    zh="须持续 {span}才算恢复；其间再次出现，告警继续",
-    en="this has to last {span}; if it comes back before that, the alarm goes on",
+    zh="须保持 {span}才算恢复；其间再次出现，告警继续",
+    en="that has to last {span}; if it starts again before, the alarm goes on",
 )
 _RUNG_AFTER: Final = Text(zh="告警持续 {span}后", en="once the alarm has lasted {span}")
 _RUNG_AT_ONCE: Final = Text(zh="从告警开始", en="from the alarm's beginning")

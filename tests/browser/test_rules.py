@@ -101,10 +101,13 @@ async def test_from_typing_to_switching_on(
     await logic.fill(good.replace("fill_percent >=", "fill_prcent >="))
     await expect(page.locator("#p-logic")).to_contain_text("'fill_prcent' is not a signal of bin")
     await expect(page.locator(".code-lines b")).to_have_count(1)
+    await expect(page.locator(".rule-said")).to_contain_text("once the mistakes are mended")
     await reader.check("rules-edit-mistake")
     await logic.fill(good.replace("asset.full_percent", "asset.full_percent - 5.0", 1))
     await page.locator("#title-en").fill("Bin full to the brim")
     await expect(page.locator(".check-word")).to_have_text("No mistakes.")
+    said = "The fill level is at least 80 % (“Overflowing from” − 5 %, unless set otherwise), and this lasts"
+    await expect(page.locator(".rule-said")).to_contain_text(said)
     await page.get_by_role("button", name="Try it on the last 30 days").click()
     await page.wait_for_url("**/rules/trials/*")
     await reader.check("rules-trial-waiting")

@@ -131,7 +131,11 @@ async def test_mistakes_are_told_at_their_field_and_line(admin: Browser) -> None
 
 async def test_what_says_nothing_wrong_is_said(admin: Browser) -> None:
     answer = await admin.post("/rules/bin/check", form("bin_overflow"))
-    assert await answer.json() == {"problems": [], "newest": None, "overtaken": ""}
+    checked = await answer.json()
+    words = checked.pop("words").replace("\u00a0", " ")
+    assert checked == {"problems": [], "newest": None, "overtaken": ""}
+    assert "满溢程度低于 70 %（“满溢阈值” − 20 %，可按位置另设）。" in words
+    assert "<html" not in words
 
 
 async def test_who_comes_second_is_told_and_nothing_is_overruled(

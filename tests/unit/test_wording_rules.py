@@ -100,7 +100,7 @@ TILTED, HOT = compile_condition("tilted"), compile_condition("temperature_c > 60
         (
             a_rule(Holds(TILTED, times=3, within=HOUR), clear="!tilted", keep=MINUTE),
             ["The bin has tipped over, and this begins 3 times within 1 h.", "The bin has not tipped over.",
-             "This has to last 1 min; if it comes back before that, the alarm goes on."],
+             "That has to last 1 min; if it starts again before, the alarm goes on."],
         ),
         (
             a_rule(
@@ -157,14 +157,14 @@ def work_of(book: RuleBook, code: str, **changes: object) -> list[str]:
 def test_what_is_asked_of_people_is_said(book: RuleBook) -> None:
     assert work_of(book, "bin_overflow") == [
         "Waste collection", "cleaning", "Accept within 30 min, arrive within 2 h, finish within 4 h.",
-        "If the alarm ends before anybody has accepted it, the order goes.",
+        "If the alarm ends before anybody has accepted the order, it is cancelled.",
         "Bin emptied", "Surroundings swept", "Weight collected (0 to 500 kg, optional)",
         "The community is in a declared emergency.",
     ]  # fmt: skip
     # The house's own deadlines stand in for what a rule leaves out, in its own way of counting.
     short = replace(book.rule("bin_overflow").order, respond=timedelta(days=2), arrive=None, complete=None)  # type: ignore[type-var]
     goals = work_of(book, "bin_overflow", order=short, severity="minor")[2]
-    assert goals == "Accept within 48 h, arrive within 8 h, finish within 24 h (office hours count)."
+    assert goals == "Accept within 48 h, arrive within 8 h, finish within 24 h, counting office hours only."
 
 
 def test_what_holds_an_alarm_back_is_said(book: RuleBook) -> None:

@@ -4,6 +4,7 @@ const form = document.querySelector("form[data-check]");
 const editor = form.querySelector(".code-edit textarea");
 const gutter = form.querySelector(".code-lines");
 const word = form.querySelector(".check-word");
+const spoken = form.querySelector(".rule-said");
 const token = document.querySelector('meta[name="csrf-token"]').content;
 const PAUSE = 400;
 let waiting;
@@ -47,8 +48,9 @@ async function check() {
     body: new URLSearchParams(new FormData(form)),
   });
   if (!response.ok || mine !== asked) return;
-  const { problems, overtaken } = await response.json();
+  const { problems, overtaken, words } = await response.json();
   show(problems);
+  if (spoken && words) spoken.innerHTML = words;
   word.textContent = overtaken || (problems.length ? String(problems.length) : form.dataset.good);
   form.dataset.checked = String(mine);
 }
