@@ -20,6 +20,7 @@ from rules.editing import (
     put_back,
     whole,
 )
+from rules.sources import class_of
 from rules.versions import trial_store
 from rules.versions.force import InForce
 from rules.versions.switching import LONGEST_TEXT, check
@@ -27,8 +28,9 @@ from storage.notify import notify
 from web.access import require
 from web.errors import Refusal
 from web.house import house_of, now_of
+from web.i18n import language_of
 from web.render import page
-from web.rules_pages import known_of, number, overtaken
+from web.rules_pages import known_of, naming, number, overtaken
 from web.rules_shown import Described, described
 from web.session import account_of
 
@@ -51,6 +53,7 @@ class Draft:
 
     file: str
     code: str
+    asset_class: str
     base: int
     made: Made
     fields: Fields
@@ -74,7 +77,9 @@ async def edit(request: web.Request) -> web.StreamResponse:
     else:
         made, fields = put_back(opened, opened.fields), opened.fields
     spoken = described(known.book, code) if code else None
-    return await _form(request, Draft(file, code, known.version(file), made, fields), ([], spoken))
+    return await _form(
+        request, Draft(file, code, class_of(source) or "", known.version(file), made, fields), ([], spoken)
+    )
 
 
 # What is wrong with a draft, each at its place, and what it says where nothing is.
@@ -88,7 +93,11 @@ async def _form(
     places, spoken = judged
     async with house_of(request).pool.connection() as conn:
         going_on = await trial_store.going_on(conn, account_of(request).id)
+    title = draft.fields.texts["title"][language_of(request)] if draft.code else ""
     shown = {
+        **naming(request),
+        "asset_class": draft.asset_class,
+        "title": title.strip() or draft.code,
         "draft": draft,
         "texts": TEXTS if draft.code else (),
         "problems": places,
@@ -113,7 +122,9 @@ async def _draft(request: web.Request, known: InForce) -> Draft:
         raise Refusal(409)
     made = whole(fields.logic) if opened is None else put_back(opened, fields)
     ends = number(form.get("ends", "0"))
-    return Draft(file, code, base, made, fields, overtaken(request, known, file, base), ends)
+    return Draft(
+        file, code, class_of(source) or "", base, made, fields, overtaken(request, known, file, base), ends
+    )
 
 
 def _texts(form: Mapping[str, object]) -> dict[str, dict[str, str]]:

@@ -10,7 +10,7 @@ from dispatch.foresight import AlarmTime, Change, Foresight
 from dispatch.switching import rules_gone
 from rules.book import RuleBook, load_sources
 from rules.document import RuleFileError
-from rules.sources import Source, put_in
+from rules.sources import Source, class_of, put_in
 from rules.versions import trial_store
 from rules.versions.switching import By, switch_on
 from rules.versions.trial_store import Trial
@@ -71,6 +71,7 @@ async def _page(request: web.Request, fault: str = "", status: int = 200) -> web
         {
             **naming(request),
             **_view(request, trial),
+            "asset_class": class_of(present) if present else None,
             "lines": diff(present.text if present else "", trial.text),
             "overtaken": overtaken(request, known, trial.file, trial.base),
             "fault": fault,

@@ -14,7 +14,8 @@ from rules.wording.names import Names, NoSentence, Words
 from rules.wording.parts import NOTHING, both, number_text, plain, put, quoted, span_text, the, with_unit
 
 _SIGNS: Final[Mapping[str, Text]] = {
-    "+": both(" + "), "-": both(" − "), "*": both(" × "), "/": both(" ÷ "), "%": both(" mod "),
+    "+": both(" +\u00a0"), "-": both(" −\u00a0"),
+    "*": both(" ×\u00a0"), "/": both(" ÷\u00a0"), "%": both(" mod\u00a0"),
 }  # fmt: skip
 _WORKED_OUT: Final[Mapping[str, Callable[[float, float], float]]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,

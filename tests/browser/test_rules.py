@@ -19,6 +19,7 @@ from rules.versions import store
 from rules.versions.store import NewVersion
 from tests import town as towns
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
+from tests.integration.gateway_world import one
 from tests.integration.test_replay_command import fill
 from tests.integration.web_client import quick_passwords, server_of
 from tests.manual_clock import ManualClock
@@ -142,3 +143,35 @@ async def test_without_scripts_mistakes_come_with_the_answer(
     await expect(page.locator("#p-title")).not_to_be_empty()
     await expect(page.locator("#logic")).to_have_value(await page.locator("#logic").input_value())
     await reader.close()
+
+
+@pytest.mark.parametrize(("language", "width"), [("zh", 360), ("en", 1280)])
+async def test_a_stale_tab_asks_before_it_ends_a_trial(
+    chromium: Browser, server: BaseTestServer, conn: AsyncConnection, language: Language, width: int
+) -> None:
+    reader = await Reader.open(chromium, server, language, width)
+    await reader.sign_in("administrator")
+    begin = {"zh": "用最近 30 天", "en": "Try it on the last 30 days"}[language]
+    end = {"zh": "结束那次试运行", "en": "End that trial"}[language]
+    stale = reader.page
+    await stale.goto("/rules/bin/edit?rule=bin_overflow")
+    other = await stale.context.new_page()
+    await other.goto("/rules/bin/edit?rule=bin_tilted")
+    await other.get_by_role("button", name=begin).click()
+    await other.wait_for_url("**/rules/trials/*")
+    await stale.locator("#title-en").fill("Bin full to the brim")
+    await stale.get_by_role("button", name=begin).click()
+    question = stale.locator("section", has=stale.locator("#going-on-title"))
+    await expect(question.get_by_role("link")).to_have_attribute(
+        "href", other.url[other.url.index("/rules") :]
+    )
+    await expect(stale.locator("#title-en")).to_have_value("Bin full to the brim")
+    await reader.check("rules-edit-going-on")
+    live = "SELECT array_agg(id ORDER BY id) FROM rule_trial WHERE status = 'waiting'"
+    first = int(other.url.rpartition("/")[2])
+    assert await one(conn, live) == [first]
+    await question.get_by_role("button", name=end).click()
+    await stale.wait_for_url("**/rules/trials/*")
+    assert await one(conn, live) == [int(stale.url.rpartition("/")[2])] != [first]
+    await reader.close()
+    assert [trouble for trouble in reader.troubles if "409" not in trouble] == []
