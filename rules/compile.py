@@ -1,6 +1,7 @@
 """From a rule file to compiled rules, finding every mistake on the way, each with its place."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydantic import ValidationError
 
@@ -29,6 +30,8 @@ class Compiled:
         return () if self.rules is None else tuple(rule.code for rule in self.rules.rules)
 
 
+# When one file is switched the whole book is compiled, and the others say what they said.
+@lru_cache(maxsize=16)
 def compile_text(text: str, name: str) -> Compiled:
     """Check and compile what a rule file says; never raises for what it says."""
     try:
