@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -10,8 +11,14 @@ import pytest
 from aiohttp.test_utils import BaseTestServer
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from config.text import Language
+from storage.notify import listen
+from tests.integration.web_client import serve
+from tests.manual_clock import ManualClock
+from tests.scene import Scene, stage
 from tests.town import PASSWORD
 
 SCREENSHOTS: Final = Path(__file__).parents[2] / "screenshots"
@@ -34,6 +41,22 @@ WIDTHS: Final = (360, 1280)
 # As long as Playwright waits for anything else: how long it takes says how busy the machine is.
 expect.set_options(timeout=30_000)
 LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
+
+
+@pytest.fixture
+async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
+    """What the pages show; a module may set its own."""
+    return await stage(conn, clock.now())
+
+
+@pytest.fixture
+async def server(
+    pool: AsyncConnectionPool, scene: Scene, clock: ManualClock, database_url: str
+) -> AsyncIterator[BaseTestServer]:
+    """The pages over the scene, live."""
+    assert scene.town
+    async with serve(pool, clock, listen=partial(listen, database_url)) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,25 +1,19 @@
 """The alarms' pages in a real browser: how they look, and that they live."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from functools import partial
 
 import pytest
 from aiohttp.test_utils import BaseTestServer
 from playwright.async_api import Browser, expect
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
 from config.text import Language, Text
 from dispatch import acknowledging, quieting
 from dispatch.people import Who
 from dispatch.quieting import NewMute
-from storage.notify import listen
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
-from tests.integration.web_client import quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from tests.scene import Scene, add_alarm, stage
-from web.app import create_app
 
 HOUR = timedelta(hours=1)
 
@@ -38,16 +32,6 @@ async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
     await quieting.mute(conn, new, who, now, {"bin_overflow"})
     await quieting.declare(conn, home, "storm", "台风红色预警，全部人员在防汛", who, now)
     return built
-
-
-@pytest.fixture
-async def server(
-    pool: AsyncConnectionPool, scene: Scene, clock: ManualClock, database_url: str
-) -> AsyncIterator[BaseTestServer]:
-    assert scene.numbers
-    hear = partial(listen, database_url)
-    async with server_of(create_app(pool, clock, passwords=quick_passwords(), listen=hear)) as running:
-        yield running
 
 
 @pytest.mark.parametrize("width", WIDTHS)

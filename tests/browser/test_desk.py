@@ -1,22 +1,15 @@
 """The desk and the device pages in a real browser: how they look, and that they live."""
 
-from collections.abc import AsyncIterator
-from functools import partial
-
 import pytest
 from aiohttp.test_utils import BaseTestServer
 from playwright.async_api import Browser, Page, expect
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
 from config.text import Language
 from dispatch import moves
-from storage.notify import listen
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
-from tests.integration.web_client import quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from tests.scene import Scene, fill_history, stage
-from web.app import create_app
 
 HEARD_HOURS = [*range(1, 9), *range(12, 24)]
 
@@ -26,16 +19,6 @@ async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
     built = await stage(conn, clock.now())
     await fill_history(conn, built, clock.now(), HEARD_HOURS)
     return built
-
-
-@pytest.fixture
-async def server(
-    pool: AsyncConnectionPool, scene: Scene, clock: ManualClock, database_url: str
-) -> AsyncIterator[BaseTestServer]:
-    assert scene.numbers
-    hear = partial(listen, database_url)
-    async with server_of(create_app(pool, clock, passwords=quick_passwords(), listen=hear)) as running:
-        yield running
 
 
 async def drawn(page: Page) -> None:

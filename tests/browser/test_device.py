@@ -15,11 +15,10 @@ from gateway.store import keep_letters
 from storage import telemetry
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
 from tests.integration.gateway_world import make_ingest
-from tests.integration.web_client import quick_passwords, server_of
+from tests.integration.web_client import serve
 from tests.manual_clock import ManualClock
 from tests.rolling import roll_up
 from tests.scene import HOUR, Scene, one, stage
-from web.app import create_app
 
 SILENT_HOURS = {*range(70, 100), *range(300, 310)}
 
@@ -78,8 +77,7 @@ async def server(
     pool: AsyncConnectionPool, scene: Scene, clock: ManualClock
 ) -> AsyncIterator[BaseTestServer]:
     assert scene.devices
-    app = create_app(pool, clock, passwords=quick_passwords(), retake=make_ingest(pool, clock).retry)
-    async with server_of(app) as running:
+    async with serve(pool, clock, retake=make_ingest(pool, clock).retry) as running:
         yield running
 
 

@@ -1,31 +1,17 @@
 """The operations page in a real browser: how it looks, well and not, and that it lives."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from aiohttp.test_utils import BaseTestServer
 from playwright.async_api import Browser, expect
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
 from config.text import Language
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
-from tests.integration.web_client import quick_passwords, server_of
 from tests.manual_clock import ManualClock
-from tests.scene import stage
 from tests.unit.test_operations_views import process
 from web import operations_store
-from web.app import create_app
-
-
-@pytest.fixture
-async def server(
-    pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualClock
-) -> AsyncIterator[BaseTestServer]:
-    await stage(conn, clock.now())
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
-        yield running
 
 
 async def well(conn: AsyncConnection, clock: ManualClock) -> None:

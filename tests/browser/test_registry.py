@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,14 +15,11 @@ from clerestory.adopting import adopt_some
 from clerestory.site import Site
 from config.settings import Settings
 from config.text import Language
-from storage.notify import listen
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
 from tests.integration.gateway_world import make_ingest, said, up
-from tests.integration.web_client import quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from tests.scene import Scene, stage
 from tests.town import PASSWORD
-from web.app import create_app
 
 EUI = "24e124713c400001"
 MISTAKEN = "小区,设备编码,型号,资产,DevEUI\n{home},a 1,bin-nativ,L7,\n{home},a-2,milesight-em310-udl,,12\n"
@@ -67,16 +62,6 @@ async def _community(conn: AsyncConnection) -> str:
     row = await cursor.fetchone()
     assert row is not None
     return str(row[0])
-
-
-@pytest.fixture
-async def server(
-    pool: AsyncConnectionPool, scene: Scene, clock: ManualClock, database_url: str
-) -> AsyncIterator[BaseTestServer]:
-    assert scene
-    hear = partial(listen, database_url)
-    async with server_of(create_app(pool, clock, passwords=quick_passwords(), listen=hear)) as running:
-        yield running
 
 
 @pytest.mark.parametrize("width", WIDTHS)

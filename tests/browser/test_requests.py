@@ -19,11 +19,10 @@ from dispatch.people import By
 from storage.notify import listen
 from tests import town as towns
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
-from tests.integration.web_client import quick_passwords, server_of
+from tests.integration.web_client import serve
 from tests.manual_clock import ManualClock
 from tests.scene import one
 from tests.town import Town
-from web.app import create_app
 
 MINUTE = timedelta(minutes=1)
 
@@ -45,7 +44,7 @@ async def shown(
     town = await towns.build(conn)
     bills = await towns.bill(pool, clock.now() - timedelta(days=21))
     hear = partial(listen, database_url)
-    async with server_of(create_app(pool, clock, passwords=quick_passwords(), listen=hear)) as server:
+    async with serve(pool, clock, listen=hear) as server:
         built = Shown(server, town, bills["B1-101"])
         await _stage(conn, built, clock)
         yield built

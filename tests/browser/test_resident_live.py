@@ -15,9 +15,8 @@ from storage.notify import Change, listen
 from tests import town as towns
 from tests.browser.conftest import Reader
 from tests.integration.billing_town import KEYS, pay_whole, payment
-from tests.integration.web_client import quick_passwords, server_of
+from tests.integration.web_client import serve
 from tests.manual_clock import ManualClock
-from web.app import create_app
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ async def home(
             listening.set()
             yield change
 
-    app = create_app(pool, clock, listen=heard, passwords=quick_passwords())
-    async with server_of(app) as server:
+    async with serve(pool, clock, listen=heard) as server:
         await listening.wait()
         yield Home(server, bills["B1-101"], kiosk)
 

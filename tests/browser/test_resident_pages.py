@@ -14,9 +14,8 @@ from billing.period import Period
 from config.text import Language, Text
 from tests import town as towns
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
-from tests.integration.web_client import quick_passwords, server_of
+from tests.integration.web_client import serve
 from tests.manual_clock import ManualClock
-from web.app import create_app
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ async def shown(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
         await towns.do_work(conn, town, "G1", at, kind="cleaning", technician="zhao", checklist=())
     await towns.bill(pool, clock.now() - timedelta(days=52), Period(2026, 9))
     bills = await towns.bill(pool, clock.now() - timedelta(days=21))
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as server:
+    async with serve(pool, clock) as server:
         yield Shown(server, bills["B1-101"], record)
 
 

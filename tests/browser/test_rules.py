@@ -1,7 +1,6 @@
 """The pages of rules in a real browser: how they look, mistakes as one types, and the way to switching on."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -21,11 +20,9 @@ from tests import town as towns
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
 from tests.integration.gateway_world import one
 from tests.integration.test_replay_command import fill
-from tests.integration.web_client import quick_passwords, server_of
 from tests.manual_clock import ManualClock
 from tests.rule_trials import changed, done_trial
 from tests.scene import Scene, add_bin
-from web.app import create_app
 
 BIN = next(source.text for source in file_sources(None) if source.name == "bin")
 
@@ -48,15 +45,6 @@ async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
         new = NewVersion("bin", base, text, BIN + "# next\n", None if base < 2 else 1, reason, None, "陈经理")
         await store.insert(conn, new, clock.now() - timedelta(days=9 - 3 * base))
     return scene
-
-
-@pytest.fixture
-async def server(
-    pool: AsyncConnectionPool, scene: Scene, clock: ManualClock
-) -> AsyncIterator[BaseTestServer]:
-    assert scene.devices
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
-        yield running
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -11,9 +11,8 @@ from psycopg_pool import AsyncConnectionPool
 from config.text import Language
 from tests import town as towns
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
-from tests.integration.web_client import quick_passwords, server_of
+from tests.integration.web_client import serve
 from tests.manual_clock import ManualClock
-from web.app import create_app
 
 ELEVATOR = "/thresholds?class=elevator&place=home"
 HIGH = "door_vibration_high_db"
@@ -30,7 +29,7 @@ async def server(
         UPDATE asset SET attributes = attributes || '{"rated_speed_m_s": 1.75}' WHERE code = 'L1'
         """
     )
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
+    async with serve(pool, clock) as running:
         yield running
 
 

@@ -13,16 +13,10 @@ from config.text import Language
 from dispatch import moves
 from storage.notify import listen
 from tests.browser.conftest import LANGUAGES, WIDTHS, Reader
-from tests.integration.web_client import quick_passwords, server_of
+from tests.integration.web_client import serve
 from tests.manual_clock import ManualClock
-from tests.scene import Scene, stage
+from tests.scene import Scene
 from tests.town import picture
-from web.app import create_app
-
-
-@pytest.fixture
-async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
-    return await stage(conn, clock.now())
 
 
 @pytest.fixture
@@ -31,8 +25,7 @@ async def server(
 ) -> AsyncIterator[BaseTestServer]:
     assert scene.numbers
     hear = partial(listen, database_url)
-    app = create_app(pool, clock, passwords=quick_passwords(), listen=hear, desk_phone="400 800 1234")
-    async with server_of(app) as running:
+    async with serve(pool, clock, listen=hear, desk_phone="400 800 1234") as running:
         yield running
 
 

@@ -9,27 +9,11 @@ from uuid import uuid4
 import pytest
 from aiohttp.test_utils import BaseTestServer
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser
 from tests.manual_clock import ManualClock
-from tests.scene import Scene, stage
+from tests.scene import Scene
 from web.alarms import COLUMNS
-from web.app import create_app
-
-
-@pytest.fixture
-async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
-    return await stage(conn, clock.now())
-
-
-@pytest.fixture
-async def server(
-    pool: AsyncConnectionPool, scene: Scene, clock: ManualClock
-) -> AsyncIterator[BaseTestServer]:
-    assert scene.numbers
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
-        yield running
 
 
 @pytest.fixture

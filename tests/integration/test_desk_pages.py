@@ -8,15 +8,13 @@ from uuid import uuid4
 import pytest
 from aiohttp.test_utils import BaseTestServer
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
 from config.text import Text
 from dispatch import records
 from dispatch.checklist import CheckAnswer
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser
 from tests.manual_clock import ManualClock
 from tests.scene import HOUR, MINUTE, Scene, add_order, fill_history, one, order_for, stage
-from web.app import create_app
 
 HEARD_HOURS = [*range(1, 9), *range(12, 24)]
 NEW = {"kind": "elevator_repair", "skill": "elevator", "severity": "major", "title_zh": "门有异响"}
@@ -27,15 +25,6 @@ async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
     built = await stage(conn, clock.now())
     await fill_history(conn, built, clock.now(), HEARD_HOURS)
     return built
-
-
-@pytest.fixture
-async def server(
-    pool: AsyncConnectionPool, scene: Scene, clock: ManualClock
-) -> AsyncIterator[BaseTestServer]:
-    assert scene.numbers
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
-        yield running
 
 
 @pytest.fixture

@@ -13,19 +13,13 @@ from psycopg_pool import AsyncConnectionPool
 
 from storage import telemetry
 from tests.integration.gateway_world import make_ingest
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
 from tests.rolling import roll_up
-from tests.scene import HOUR, MINUTE, Scene, one, stage
-from web.app import create_app
+from tests.scene import HOUR, MINUTE, Scene, one
 from web.device_letters import SHOWN_BYTES, readable
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
-    return await stage(conn, clock.now())
 
 
 @pytest.fixture
@@ -33,8 +27,7 @@ async def server(
     pool: AsyncConnectionPool, scene: Scene, clock: ManualClock
 ) -> AsyncIterator[BaseTestServer]:
     assert scene.devices
-    app = create_app(pool, clock, passwords=quick_passwords(), retake=make_ingest(pool, clock).retry)
-    async with server_of(app) as running:
+    async with serve(pool, clock, retake=make_ingest(pool, clock).retry) as running:
         yield running
 
 

@@ -19,10 +19,9 @@ from psycopg_pool import AsyncConnectionPool
 from gateway.devices import credentials, store
 from tests import town as towns
 from tests.integration.gateway_world import make_ingest, one, said, up
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
 from tests.town import Town
-from web.app import create_app
 
 EUI = "24e124713c400001"
 HOSTILE = "<script>alert(1)</script>\u202e"
@@ -36,8 +35,7 @@ async def town(conn: AsyncConnection) -> Town:
 @pytest.fixture
 async def server(pool: AsyncConnectionPool, town: Town, clock: ManualClock) -> AsyncIterator[BaseTestServer]:
     assert town
-    app = create_app(pool, clock, passwords=quick_passwords(), public_url="http://clerestory.example")
-    async with server_of(app) as running:
+    async with serve(pool, clock, public_url="http://clerestory.example") as running:
         yield running
 
 

@@ -12,12 +12,11 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from tests import town as towns
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
 from tests.scene import one
 from tests.town import Town
 from web import live_store
-from web.app import create_app
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class House:
 async def house(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualClock) -> AsyncIterator[House]:
     town = await towns.build(conn)
     async with (
-        server_of(create_app(pool, clock, passwords=quick_passwords())) as server,
+        serve(pool, clock) as server,
         Browser(server) as ann,
         Browser(server) as desk,
     ):

@@ -20,11 +20,10 @@ from rules.versions import store, trial_store
 from tests import town as towns
 from tests.integration.gateway_world import one
 from tests.integration.test_replay_command import fill
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser
 from tests.manual_clock import ManualClock
 from tests.rule_trials import changed
 from tests.scene import Scene, add_bin
-from web.app import create_app
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BIN = next(source.text for source in file_sources(None) if source.name == "bin")
@@ -38,15 +37,6 @@ async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
     levels = [(start + timedelta(hours=n), 85.0 if n % 24 >= 12 else 10.0) for n in range(24 * 28)]
     await fill(conn, scene, levels)
     return scene
-
-
-@pytest.fixture
-async def server(
-    pool: AsyncConnectionPool, scene: Scene, clock: ManualClock
-) -> AsyncIterator[BaseTestServer]:
-    assert scene.devices
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
-        yield running
 
 
 @pytest.fixture

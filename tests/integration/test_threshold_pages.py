@@ -12,9 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from tests import town as towns
 from tests.integration.gateway_world import until
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
-from web.app import create_app
 
 ELEVATOR = "/thresholds?class=elevator&place=home"
 HERE = {"class": "elevator", "place": "home", "asset": ""}
@@ -26,7 +25,7 @@ async def server(
     pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualClock
 ) -> AsyncIterator[BaseTestServer]:
     await towns.build(conn)
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
+    async with serve(pool, clock) as running:
         yield running
 
 

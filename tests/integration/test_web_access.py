@@ -19,10 +19,10 @@ from dispatch.people import By
 from rules.versions import store as rule_versions
 from rules.versions.store import NewVersion
 from tests import town as towns
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
 from tests.rule_trials import done_trial
-from web.app import create_app, rooms
+from web.app import rooms
 
 ROLES = {
     "ann": "resident",
@@ -286,7 +286,7 @@ async def asked(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
         conn, town.accounts["administrator"], clock.now(), device="L1-S", file="elevator"
     )
     await rule_versions.insert(conn, NewVersion("elevator", 0, None, "", 0, "r", None, "chen"), clock.now())
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as server:
+    async with serve(pool, clock) as server:
         yield Asked(
             server=server,
             bill=bills["B1-101"],

@@ -11,10 +11,10 @@ from psycopg_pool import AsyncConnectionPool
 from yarl import URL
 
 from tests import town as towns
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
 from web.access import FORM_BYTES
-from web.app import create_app, refuse_the_unmarked
+from web.app import refuse_the_unmarked
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ async def server(
     pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualClock
 ) -> AsyncIterator[BaseTestServer]:
     await towns.build(conn)
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
+    async with serve(pool, clock) as running:
         yield running
 
 
@@ -69,7 +69,7 @@ async def test_a_failure_is_told_with_a_reference_that_the_log_knows(
 ) -> None:
     await towns.build(conn)
     async with (
-        server_of(create_app(pool, clock, passwords=quick_passwords())) as server,
+        serve(pool, clock) as server,
         Browser(server) as browser,
     ):
         await browser.sign_in("ann")
@@ -88,7 +88,7 @@ async def test_a_database_away_is_a_pause_not_a_fault(
 ) -> None:
     await towns.build(conn)
     async with (
-        server_of(create_app(pool, clock, passwords=quick_passwords())) as server,
+        serve(pool, clock) as server,
         Browser(server) as browser,
     ):
         await browser.sign_in("ann")

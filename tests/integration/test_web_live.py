@@ -14,11 +14,10 @@ from psycopg_pool import AsyncConnectionPool
 from storage.notify import listen, notify
 from tests import town as towns
 from tests.integration.gateway_world import PATIENCE
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
 from tests.town import Town
 from web import events, live
-from web.app import create_app
 from web.house import HOUSE
 
 
@@ -40,8 +39,7 @@ async def place(
             listening.set()
             yield change
 
-    app = create_app(pool, clock, listen=heard, passwords=quick_passwords())
-    async with server_of(app) as server:
+    async with serve(pool, clock, listen=heard) as server:
         await listening.wait()
         yield Place(server, town)
 

@@ -11,9 +11,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from config.text import Text
 from tests import town as towns
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
-from web.app import create_app
 
 SUMMARY = Text(
     zh="王建国为B1-102和B1-101检修，电话13812345678。", en="王建国 mended it for B1-102, call 13812345678."
@@ -39,7 +38,7 @@ async def home(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualCl
         at = datetime(2026, 10, day, 1, tzinfo=UTC)
         records.append(await towns.do_work(conn, town, "G1", at, kind="cleaning", checklist=()))
     bills = await towns.bill(pool, clock.now())
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as server:
+    async with serve(pool, clock) as server:
         yield Home(server, bills["B1-101"], records)
 
 
@@ -121,7 +120,7 @@ async def test_a_resident_without_bills_is_told_when_the_first_comes(
 ) -> None:
     await towns.build(conn)
     async with (
-        server_of(create_app(pool, clock, passwords=quick_passwords())) as server,
+        serve(pool, clock) as server,
         Browser(server) as browser,
     ):
         await browser.sign_in("ann")

@@ -9,10 +9,9 @@ from aiohttp.test_utils import BaseTestServer
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
 from tests.town import PASSWORD, QUICK_HASH
-from web.app import create_app
 from web.auth import PRESENT_TRIES, TRIES, WINDOW
 
 
@@ -28,7 +27,7 @@ async def server(
             """,
             {"login": login, "hash": QUICK_HASH},
         )
-    async with server_of(create_app(pool, clock, passwords=quick_passwords())) as running:
+    async with serve(pool, clock) as running:
         yield running
 
 
@@ -49,9 +48,8 @@ async def test_a_password_opens_a_session(server: BaseTestServer, conn: AsyncCon
 async def test_https_makes_cookies_secure_and_asks_for_https(
     pool: AsyncConnectionPool, clock: ManualClock
 ) -> None:
-    app = create_app(pool, clock, passwords=quick_passwords(), public_url="https://home.example")
     async with (
-        server_of(app) as running,
+        serve(pool, clock, public_url="https://home.example") as running,
         Browser(running) as browser,
         browser.client.get("/sign-in") as response,
     ):
@@ -119,8 +117,7 @@ async def proxied(
 ) -> AsyncIterator[BaseTestServer]:
     """The same house behind a proxy, which says where each request came from."""
     assert server.started
-    app = create_app(pool, clock, passwords=quick_passwords(), behind_proxy=True)
-    async with server_of(app) as running:
+    async with serve(pool, clock, behind_proxy=True) as running:
         yield running
 
 

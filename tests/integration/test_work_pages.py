@@ -14,19 +14,14 @@ from psycopg_pool import AsyncConnectionPool
 
 from storage.pool import open_pool
 from tests.integration.gateway_world import PATIENCE
-from tests.integration.web_client import Browser, quick_passwords, server_of
+from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
-from tests.scene import MINUTE, Scene, one, stage
+from tests.scene import MINUTE, Scene, one
 from tests.town import picture
-from web.app import PHOTOS_AT_ONCE, create_app
+from web.app import PHOTOS_AT_ONCE
 from web.house import HOUSE
 
 GOOD = {"check.doors": "yes", "check.door_gap_mm": "3,2", "labour_minutes": "45", "result": "fixed"}
-
-
-@pytest.fixture
-async def scene(conn: AsyncConnection, clock: ManualClock) -> Scene:
-    return await stage(conn, clock.now())
 
 
 @pytest.fixture
@@ -34,8 +29,7 @@ async def server(
     pool: AsyncConnectionPool, scene: Scene, clock: ManualClock
 ) -> AsyncIterator[BaseTestServer]:
     assert scene.numbers
-    app = create_app(pool, clock, passwords=quick_passwords(), desk_phone="400 800 1234")
-    async with server_of(app) as running:
+    async with serve(pool, clock, desk_phone="400 800 1234") as running:
         yield running
 
 
@@ -276,28 +270,31 @@ async def test_photos_being_made_small_hold_no_connection(
     database_url: str, scene: Scene, conn: AsyncConnection, clock: ManualClock
 ) -> None:
     number = scene.numbers["working"]
-    async with open_pool(database_url, max_size=1) as pool:
-        app = create_app(pool, clock, passwords=quick_passwords())
-        async with server_of(app) as server, Browser(server) as wang, AsyncExitStack() as busy:
-            await wang.sign_in("wang")
-            darkroom = app[HOUSE].darkroom
-            for _ in range(PHOTOS_AT_ONCE):
-                await busy.enter_async_context(darkroom)
-            form = FormData({"csrf": wang.csrf, **tap()})
-            form.add_field("photo", picture("#335577"), filename="p.jpg", content_type="image/jpeg")
-            sent = asyncio.create_task(
-                wang.client.session.post(
-                    server.make_url(f"/work/{number}/photos"), data=form, allow_redirects=False
-                )
+    async with (
+        open_pool(database_url, max_size=1) as pool,
+        serve(pool, clock) as server,
+        Browser(server) as wang,
+        AsyncExitStack() as busy,
+    ):
+        await wang.sign_in("wang")
+        darkroom = server.app[HOUSE].darkroom  # type: ignore[attr-defined]
+        for _ in range(PHOTOS_AT_ONCE):
+            await busy.enter_async_context(darkroom)
+        form = FormData({"csrf": wang.csrf, **tap()})
+        form.add_field("photo", picture("#335577"), filename="p.jpg", content_type="image/jpeg")
+        sent = asyncio.create_task(
+            wang.client.session.post(
+                server.make_url(f"/work/{number}/photos"), data=form, allow_redirects=False
             )
-            async with asyncio.timeout(PATIENCE):
-                while "waiters" not in repr(darkroom):  # noqa: ASYNC110 - a semaphore tells nobody
-                    await asyncio.sleep(0)
-                assert (await wang.get(f"/work/{number}"))[0] == 200, "the only connection is free"
-            assert not sent.done()
-            await busy.aclose()
-            async with await sent as answer:
-                assert answer.status == 303
+        )
+        async with asyncio.timeout(PATIENCE):
+            while "waiters" not in repr(darkroom):  # noqa: ASYNC110 - a semaphore tells nobody
+                await asyncio.sleep(0)
+            assert (await wang.get(f"/work/{number}"))[0] == 200, "the only connection is free"
+        assert not sent.done()
+        await busy.aclose()
+        async with await sent as answer:
+            assert answer.status == 303
     assert await one(conn, "SELECT count(*) FROM order_photo", {}) == 2
 
 

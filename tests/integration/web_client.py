@@ -7,17 +7,14 @@ from typing import Any, Self
 
 from aiohttp import ClientResponse, CookieJar
 from aiohttp.test_utils import BaseTestServer, TestClient, TestServer
-from aiohttp.web import Application
+from psycopg_pool import AsyncConnectionPool
 
+from config.clock import Clock
 from tests.town import PASSWORD, QUICK
+from web.app import create_app
 from web.passwords import Passwords
 
 _TOKEN = re.compile(r'<meta name="csrf-token" content="([^"]+)">')
-
-
-def quick_passwords() -> Passwords:
-    """Real argon2 with parameters that cost a test nothing."""
-    return Passwords(QUICK)
 
 
 class Browser:
@@ -70,6 +67,6 @@ class Browser:
         return response
 
 
-def server_of(app: Application) -> TestServer:
-    """Serve an application on a free loopback port."""
-    return TestServer(app, host="127.0.0.1")
+def serve(pool: AsyncConnectionPool, clock: Clock, **more: Any) -> TestServer:  # noqa: ANN401 - as create_app has them
+    """Serve the pages on a free loopback port; argon2 with parameters that cost a test nothing."""
+    return TestServer(create_app(pool, clock, passwords=Passwords(QUICK), **more), host="127.0.0.1")
