@@ -22,7 +22,8 @@ from web.store import Account
 log = logging.getLogger(__name__)
 
 MERGE_SECONDS: Final = 0.25
-# What may happen many times a second for hours is told this many seconds apart; its last is always told.
+# What may happen many times a second for hours is told this many seconds apart, its last always, without ids:
+# nobody asks of whom, and there would soon be too many.
 PACE_SECONDS: Final = {"reading": 2.0, "deadletter": 2.0}
 ALIVE_SECONDS: Final = 15.0
 MOST_IDS: Final = 500
@@ -64,7 +65,8 @@ class Subscriber:
         if EVERYTHING in self.waiting:
             return
         merged = self.waiting.setdefault(what, set())
-        merged.update(ids)
+        if what not in PACE_SECONDS:
+            merged.update(ids)
         if len(merged) > MOST_IDS:
             self.all()
         self.ready.set()

@@ -125,7 +125,7 @@ async def test_too_many_changes_become_one_reload(place: Place, conn: AsyncConne
     async with Browser(place.server) as browser:
         stream = await _open(browser, "dispatcher")
         async with conn.transaction():
-            await notify(conn, "reading", range(live.MOST_IDS + 1), place.town.communities["home"])
+            await notify(conn, "order", range(live.MOST_IDS + 1), place.town.communities["home"])
         assert await _next(stream) == ("reconnected", "")
 
 
