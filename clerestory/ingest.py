@@ -29,7 +29,7 @@ from gateway.refusals import Refusal, shown
 from gateway.registry import Registry
 from gateway.signals import Heard
 from gateway.tally import Tally
-from rules.apply import Found, Locking, keep, lock, step_all
+from rules.apply import Found, Locking, keep, lock, locked_all, step_all
 from rules.book import RuleBook
 from rules.versions.living import Rules
 from storage import telemetry
@@ -108,6 +108,8 @@ class Ingest:
         except Exception as error:
             if is_worth_another_try(error):
                 raise
+            # What was begun behind it is committed after it, also where that one is to be tried again.
+            await turn.wait_for_before()
             batch = Batch()
             async with self._pool.connection() as conn:
                 outcomes = await self._find_fault(conn, deliveries, batch)
@@ -195,6 +197,7 @@ class Ingest:
                 switches = await self._registry.refresh(conn)
                 read = await self._reader.read(conn, deliveries)
             locking = await lock(conn, read[0].heard)
+        locking = await locked_all(conn, locking)
         book = await self._rules.at(conn, switches)
         await self._write(conn, read[0], locking, book, now, last)
         return read

@@ -59,7 +59,8 @@ async def hear(
 
     `shared_at`: our clock, where gateways share the messages, so that a device's may come in any order.
     """
-    found = await step_all(await lock(conn, heard), book, shared=shared_at is not None)
+    locking = await locked_all(conn, await lock(conn, heard))
+    found = await step_all(locking, book, shared=shared_at is not None)
     return await keep(conn, found, shared_at)
 
 
@@ -71,12 +72,26 @@ async def lock(conn: AsyncConnection, heard: Sequence[Heard]) -> Locking:
     return Locking(by_device, await store.lock_states(conn, sorted(by_device)) if by_device else None)
 
 
+async def locked_all(conn: AsyncConnection, locking: Locking) -> Locking:
+    """Make and lock the memories that are missing; without a query where none is.
+
+    The pipeline they were asked in has ended, and nothing else is under way on the connection.
+    """
+    asked, keys = locking.asked, sorted(locking.heard)
+    if asked is None or asked.rowcount == len(keys):
+        return locking
+    found = {row.key for row in await asked.fetchall()}
+    await store.make_states(conn, [key for key in keys if key not in found])
+    return Locking(locking.heard, await store.lock_states(conn, keys))
+
+
 async def step_all(locking: Locking, book: RuleBook, *, shared: bool = False) -> Found:
     """Step the rules of every device heard. Stores nothing, and lets others have their turn meanwhile."""
     saves: list[Save] = []
     findings: list[Finding] = []
     unsettled: list[tuple[StateRow, Stepped]] = []
-    for count, row in enumerate(await _locked(locking), 1):
+    rows = await locking.asked.fetchall() if locking.asked else []
+    for count, row in enumerate(rows, 1):
         key = row.key
         said = locking.heard[key]
         device = said[-1].device
@@ -145,17 +160,6 @@ async def end_retired_rules(conn: AsyncConnection, book: RuleBook, now: datetime
     ended = await store.end_alarms_of_other_rules(conn, [rule.code for rule in book.rules], now)
     await notify_each(conn, "alarm", [(community_id, alarm_id) for alarm_id, community_id in ended])
     return len(ended)
-
-
-async def _locked(locking: Locking) -> list[StateRow]:
-    if locking.asked is None:
-        return []
-    found = await locking.asked.fetchall()
-    if len(found) == len(locking.heard):
-        return found
-    conn, keys = locking.asked.connection, sorted(locking.heard)
-    await store.make_states(conn, sorted(locking.heard.keys() - {row.key for row in found}))
-    return await (await store.lock_states(conn, keys)).fetchall()
 
 
 def _save(key: Key, state: DeviceState, due: int | None) -> Save:

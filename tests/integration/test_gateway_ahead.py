@@ -22,6 +22,7 @@ from tests.integration.gateway_world import (
     make_ingest,
     make_world,
     one,
+    said,
     until,
     up,
 )
@@ -69,6 +70,18 @@ async def gated(conn: AsyncConnection) -> AsyncConnection:
         """
     )
     return conn
+
+
+def door_fault(minutes: int) -> Delivery:
+    """An elevator's door does not close, and vibrates by as many decibels."""
+    at = START + timedelta(minutes=minutes)
+    body = {
+        "v": 1,
+        "ts": at.isoformat(),
+        "readings": {"door_vibration_db": minutes},
+        "events": [{"code": "door_close_fault"}],
+    }
+    return said("clerestory/court/lift-1/up", json.dumps(body), at)
 
 
 async def waiting_at_the_gate(conn: AsyncConnection) -> bool:
@@ -170,6 +183,39 @@ async def test_a_message_that_fails_at_commit_is_set_aside_and_the_next_follows(
     assert await values(gated) == [1, 2]
     assert await one(gated, "SELECT reason FROM dead_letter") == "refused_by_database"
     assert (tally.committed, tally.refused.total(), tally.in_hand) == (2, 1, 0)
+
+
+async def test_a_batch_in_which_a_fault_is_looked_for_waits_for_the_one_before(
+    gated: AsyncConnection, pool: AsyncConnectionPool, clock: ManualClock
+) -> None:
+    """Three faults of a door are an alarm, whatever becomes of the messages and connections beside them."""
+    await gated.execute(
+        """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = 'check_violation'; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON reading FOR EACH ROW WHEN (NEW.value = 14)
+            EXECUTE FUNCTION refuse()
+        """
+    )
+    tally = Tally()
+    refused = up("bin-2", fill_percent=14)
+    source = Batches([[door_fault(1)], [door_fault(2), refused, door_fault(3)]], tally)
+
+    async def waiting_for_the_first() -> bool:
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype <> 'advisory' AND NOT granted"
+        return bool(await one(gated, waiting))
+
+    async with at_work_behind_the_gate(gated, pool, clock, source, tally):
+        await until(waiting_for_the_first, "the second to wait for what the first remembers")
+        assert source.acknowledged == []
+        await gated.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+        )
+        await until(lambda: tally.failures == 1, "the first to be tried again")
+    assert await values(gated) == [1, 2, 3]
+    assert await one(gated, "SELECT rule FROM alarm") == "door_faults_repeated"
+    assert await one(gated, "SELECT reason FROM dead_letter") == "refused_by_database"
+    assert (tally.committed, tally.refused.total(), tally.in_hand) == (3, 1, 0)
 
 
 @pytest.mark.parametrize("first", ["alarm", "refusal"])
