@@ -166,13 +166,19 @@ async def insert_readings(
 
 
 async def set_savepoint(conn: AsyncConnection) -> None:
-    """Remember this point of the transaction for `go_back_to_savepoint`."""
+    """Remember this point of the transaction for `go_back_to_savepoint`, until `release_savepoint`."""
     await conn.execute("SAVEPOINT readings")
 
 
+async def release_savepoint(conn: AsyncConnection) -> None:
+    """Forget it: a row locked before and changed within would cost a multixact."""
+    await conn.execute("RELEASE SAVEPOINT readings")
+
+
 async def go_back_to_savepoint(conn: AsyncConnection) -> None:
-    """Undo what failed since."""
+    """Undo what failed since, and forget it."""
     await conn.execute("ROLLBACK TO SAVEPOINT readings")
+    await release_savepoint(conn)
 
 
 async def insert_events(

@@ -36,6 +36,9 @@ __all__ = [
 ]
 
 REPEATS_SECONDS = 60.0
+MANY_ROWS = (
+    100  # from which it pays to take readings to be new: fewer cost two statements more than they spare
+)
 
 
 @dataclass(slots=True)
@@ -148,7 +151,7 @@ async def write_readings(
     )
     known = await _known(conn)
     try:
-        written, late_before = await _insert(conn, rows, known)
+        written, late_before = await _insert(conn, rows, known, many=len(at) >= MANY_ROWS)
     except CheckViolation:
         # "no partition found": another process dropped a month we knew. The caller's retry makes it anew.
         known.months.clear()
@@ -158,15 +161,18 @@ async def write_readings(
     return written
 
 
-async def _insert(conn: AsyncConnection, rows: ReadingColumns, known: _Known) -> tuple[int, datetime]:
+async def _insert(
+    conn: AsyncConnection, rows: ReadingColumns, known: _Known, *, many: bool
+) -> tuple[int, datetime]:
     """Give how many were new, and the moment before which one is late.
 
-    Where nothing came twice lately, all are taken to be new; where that is wrong, it costs one attempt.
+    Where many come and nothing came twice lately, all are taken to be new; where that is wrong, it costs one
+    attempt.
     """
-    if conn.info.transaction_status == TransactionStatus.INTRANS and monotonic() > known.repeats_until:
+    may_go_back = conn.info.transaction_status == TransactionStatus.INTRANS
+    if may_go_back and many and monotonic() > known.repeats_until:
         try:
             async with conn.pipeline():
-                await store.set_savepoint(conn)
                 return await _insert_and_ask(conn, rows, all_new=True)
         except UniqueViolation:
             known.repeats_until = monotonic() + REPEATS_SECONDS
@@ -178,7 +184,11 @@ async def _insert(conn: AsyncConnection, rows: ReadingColumns, known: _Known) ->
 async def _insert_and_ask(
     conn: AsyncConnection, rows: ReadingColumns, *, all_new: bool
 ) -> tuple[int, datetime]:
+    if all_new:
+        await store.set_savepoint(conn)
     inserting = await store.insert_readings(conn, rows, all_new=all_new)
+    if all_new:
+        await store.release_savepoint(conn)
     asking = await rollup_store.ask_announced(conn)
     late_before = await rollup_store.told_announced(asking)
     return inserting.rowcount, late_before

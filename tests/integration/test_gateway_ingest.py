@@ -16,6 +16,7 @@ from config.profiles import load_profiles
 from gateway import store
 from gateway.registry import Registry
 from rules.versions.living import Rules
+from storage import telemetry
 from tests.integration.gateway_world import WINDOW, count, entrapment, make_ingest, make_world, one, said, up
 from tests.manual_clock import START, ManualClock
 
@@ -65,6 +66,31 @@ async def test_the_same_message_again_changes_nothing(conn: AsyncConnection, ing
     assert reasons(await ingest.take([*batch, *batch])) == reasons(first) * 2
     after = [await count(conn, table) for table in ("reading", "event", "alarm", "work_order", "dead_letter")]
     assert after == before
+
+
+async def test_a_memory_that_was_deleted_begins_anew(conn: AsyncConnection, ingest: Ingest) -> None:
+    await make_world(conn)
+    for minute in range(5):
+        await conn.execute("DELETE FROM device_state")
+        heard = [up(code, START + timedelta(minutes=minute), fill_percent=50) for code in ("bin-1", "bin-2")]
+        assert reasons(await ingest.take(heard)) == [None, None]
+    assert await count(conn, "reading") == 10
+    assert await count(conn, "device_state") == 2
+    assert await count(conn, "dead_letter") == 0
+
+
+async def test_no_batch_costs_a_multixact(
+    conn: AsyncConnection, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some hundred batches a second would have every table vacuumed against their wraparound."""
+    monkeypatch.setattr(telemetry, "MANY_ROWS", 1)
+    await make_world(conn)
+    used = []
+    for batch in range(3):
+        await ingest.take([up("bin-1", START + timedelta(minutes=batch), fill_percent=50 + batch)])
+        await conn.execute("CHECKPOINT")
+        used.append(await one(conn, "SELECT next_multixact_id::text FROM pg_control_checkpoint()"))
+    assert used[0] == used[-1]
 
 
 async def test_a_lorawan_uplink_becomes_fill(conn: AsyncConnection, ingest: Ingest) -> None:

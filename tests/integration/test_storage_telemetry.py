@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from storage import store
+from storage import store, telemetry
 from storage.pool import in_utc
 from storage.telemetry import (
     Bucket,
@@ -222,7 +223,10 @@ async def test_the_latest_of_each_signal(conn: psycopg.AsyncConnection) -> None:
     assert await latest(conn, 1, 8) == {}
 
 
-async def test_what_comes_twice_in_a_transaction_undoes_nothing_of_it(conn: psycopg.AsyncConnection) -> None:
+async def test_what_comes_twice_in_a_transaction_undoes_nothing_of_it(
+    conn: psycopg.AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "MANY_ROWS", 1)
     for _ in range(2):  # at first all are taken to be new; after a repeat nothing is, for a while
         async with conn.transaction():
             await conn.execute("INSERT INTO signal (name) VALUES ('before') ON CONFLICT DO NOTHING")
@@ -235,8 +239,9 @@ async def test_what_comes_twice_in_a_transaction_undoes_nothing_of_it(conn: psyc
 
 
 async def test_two_who_write_the_same_at_once_write_it_once(
-    conn: psycopg.AsyncConnection, pool: AsyncConnectionPool
+    conn: psycopg.AsyncConnection, pool: AsyncConnectionPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(telemetry, "MANY_ROWS", 1)
     written: list[int] = []
 
     async def another() -> None:
