@@ -7,6 +7,7 @@ from datetime import datetime
 from time import monotonic
 
 from clerestory.site import Site
+from config.text import printable
 from gateway.link import LinkFailed
 from storage.unwell import is_unwell
 
@@ -76,7 +77,7 @@ class Loop:
             self.trouble = said
         else:
             log.error("%s failed by our mistake; trying again in %.1f s", self.name, pause, exc_info=error)
-            self.trouble = f"{type(error).__name__}: {error}"
+            self.trouble = printable(f"{type(error).__name__}: {error}")
 
     def _until(self, due: datetime | None) -> float:
         if due is None:

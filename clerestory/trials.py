@@ -12,6 +12,7 @@ import msgspec
 
 from clerestory.site import Site
 from config.tasks import end
+from config.text import printable
 from dispatch.foresight import Foresight, foresee
 from rules.document import RuleFileError
 from rules.replay.crew import Done, Order, ReplayFailed, replay
@@ -19,10 +20,12 @@ from rules.sources import Source, class_of, put_in
 from rules.versions import trial_store
 from rules.versions.trial_store import Trial
 from storage.notify import notify
+from storage.unwell import is_unwell
 
 BEAT_SECONDS = 1.0
 SILENCE = timedelta(seconds=60)
 KEPT = timedelta(days=14)
+MOST_ATTEMPTS = 3
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,9 @@ async def try_next(site: Site, stop: asyncio.Event) -> datetime | None:
     now = site.clock.now()
     async with site.pool.connection() as conn:
         await trial_store.forget(conn, now - KEPT)
+        given_up = await trial_store.give_up(conn, now, SILENCE, MOST_ATTEMPTS)
+        if given_up:
+            await notify(conn, "rules", given_up)
         trial = await trial_store.claim(conn, now, SILENCE)
     if trial is None:
         return None
@@ -71,19 +77,23 @@ async def _work(site: Site, trial: Trial) -> None:
 
 
 async def _settle(site: Site, trial: Trial, replaying: "asyncio.Task[Foresight]") -> None:
-    trouble = ""
+    """Keep what was found, or why nothing was: a trial does not go on for ever, whatever we do wrong."""
     try:
-        found = await replaying
+        found = msgspec.json.encode(await replaying)
+        async with site.pool.connection() as conn:
+            await trial_store.finish(conn, trial.id, found, site.clock.now())
+            await notify(conn, "rules", [trial.id])
     except (ReplayFailed, RuleFileError) as error:
         trouble = str(error)
     except Exception as error:
+        if is_unwell(error):
+            raise  # it is tried again, by whoever is first, some times
         log.exception("trial %d failed by our mistake", trial.id)
         trouble = f"{type(error).__name__}: {error}"
+    else:
+        return
     async with site.pool.connection() as conn:
-        if trouble:
-            await trial_store.fail(conn, trial.id, trouble, site.clock.now())
-        else:
-            await trial_store.finish(conn, trial.id, msgspec.json.encode(found), site.clock.now())
+        await trial_store.fail(conn, trial.id, printable(trouble), site.clock.now())
         await notify(conn, "rules", [trial.id])
 
 

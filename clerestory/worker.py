@@ -16,16 +16,14 @@ from clerestory.pipeline import make_ingest
 from clerestory.schedule import Schedule
 from clerestory.site import Site
 from clerestory.steps import Loop
-from clerestory.tracing import mark, tell
+from clerestory.timers import Timers
 from clerestory.trials import try_next
 from config.tasks import end
 from dispatch import matching
-from dispatch.alarms import follow
 from dispatch.lookout import look_after
 from dispatch.sweep import sweep
 from gateway import outbox
 from gateway.publisher import Publisher
-from rules.apply import next_due, wake
 from storage.notify import What, listen
 
 # A reading may set a timer without a word to anybody.
@@ -44,7 +42,7 @@ async def run_worker(site: Site, stop: asyncio.Event) -> None:
     schedule = Schedule(site)
     async with Publisher(site.mqtt_url) as publisher:
         orders = Loop("dispatch", site, lambda: _sweep(site))
-        timers = Loop("timers", site, lambda: _timers(site), TIMERS_NAP)
+        timers = Loop("timers", site, Timers(site).step, TIMERS_NAP)
         alarms = Loop("alarms", site, lambda: _alarms(site), ALARMS_NAP)
         sending = Loop("outbox", site, lambda: _deliver(site, publisher))
         ingest = make_ingest(site)
@@ -96,17 +94,6 @@ async def _sweep(site: Site) -> datetime | None:
 async def _alarms(site: Site) -> datetime | None:
     async with site.pool.connection() as conn, conn.transaction():
         return await look_after(conn, site.clock.now(), await site.rules.now(conn))
-
-
-async def _timers(site: Site) -> datetime | None:
-    now = site.clock.now()
-    async with site.pool.connection() as conn, conn.transaction():
-        changes = await wake(conn, now, await site.rules.now(conn))
-        found = await mark(conn, changes)
-        await follow(conn, changes, now)
-        due = await next_due(conn)
-    tell(found)
-    return due
 
 
 async def _deliver(site: Site, publisher: Publisher) -> datetime | None:

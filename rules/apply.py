@@ -6,13 +6,16 @@ ring.
 """
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg import AsyncConnection, AsyncCursor
 
-from gateway.signals import Heard
+from config.text import printable
+from gateway.signals import Device, Heard
+from gateway.store import check_promises
 from rules import store
 from rules.book import RuleBook
 from rules.changes import AlarmChange
@@ -26,10 +29,18 @@ from rules.overtaken import Stepped, step_device, step_in_order, straighten
 from rules.renewal import marked, renewed
 from rules.ruleset import RuleSet
 from rules.state import DeviceState, encode_state, load_state
-from rules.store import Save, StateRow
+from rules.store import DueRow, Save, StateRow
 from storage.notify import notify_each
+from storage.unwell import is_unwell
 
 DEVICES_A_TURN = 100
+SETBACK = timedelta(minutes=3)
+LONGEST_WHY = 200
+
+log = logging.getLogger(__name__)
+
+# What the rest of the house does about alarms, in the same transaction.
+Act = Callable[[Sequence[AlarmChange]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +138,81 @@ async def keep(conn: AsyncConnection, found: Found, shared_at: datetime | None =
     return corrected + await _settle(conn, found.findings)
 
 
-async def wake(conn: AsyncConnection, now: datetime, book: RuleBook, limit: int = 500) -> list[AlarmChange]:
+@dataclass(frozen=True, slots=True)
+class AtFault:
+    """A device whose timers could not run, and why; it is looked at again after `SETBACK`."""
+
+    device: Device
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """What timers came to: what changed, and the devices that we failed at."""
+
+    changes: Sequence[AlarmChange]
+    at_fault: Sequence[AtFault]
+
+
+async def wake(
+    conn: AsyncConnection, now: datetime, book: RuleBook, act: Act | None = None, limit: int = 500
+) -> Woken:
     """Let timers run out whose time has come, of devices nobody else is stepping at this moment.
 
-    At most `limit` devices; call it again while `next_due` is not after `now`.
+    At most `limit` devices; call it again while `next_due` is not after `now`. A device that we fail at keeps
+    no other from its timers: nothing of it is kept, and it is put off for a few minutes.
     """
+    waiting = await store.lock_due(conn, now, limit)
+    changes: list[AlarmChange] = []
+    at_fault: list[AtFault] = []
+    if waiting:
+        await _run_out(conn, waiting, now, book, act, changes, at_fault)
+    if at_fault:
+        await store.put_off(conn, [each.device.key for each in at_fault], now + SETBACK)
+    return Woken(changes, at_fault)
+
+
+async def _run_out(
+    conn: AsyncConnection,
+    waiting: Sequence[DueRow],
+    now: datetime,
+    book: RuleBook,
+    act: Act | None,
+    changes: list[AlarmChange],
+    at_fault: list[AtFault],
+) -> None:
+    """Take these devices together, which is fastest; where that fails halve them, until it is one alone."""
+    try:
+        async with conn.transaction():
+            found = await _timers(conn, waiting, now, book)
+            if found and act is not None:
+                await act(found)
+            if found:
+                await check_promises(conn)
+    except Exception as error:
+        if is_unwell(error):
+            raise
+        if len(waiting) == 1:
+            device = waiting[0].device
+            name = f"{device.community}/{device.code}"
+            log.exception("the timers of %s could not run; again in %s", name, SETBACK)
+            why = printable(f"{type(error).__name__}: {error}").partition("\n")[0]
+            at_fault.append(AtFault(device, why[:LONGEST_WHY]))
+            return
+    else:
+        changes += found
+        return
+    middle = len(waiting) // 2
+    await _run_out(conn, waiting[:middle], now, book, act, changes, at_fault)
+    await _run_out(conn, waiting[middle:], now, book, act, changes, at_fault)
+
+
+async def _timers(
+    conn: AsyncConnection, waiting: Sequence[DueRow], now: datetime, book: RuleBook
+) -> list[AlarmChange]:
     saves: list[Save] = []
     findings: list[Finding] = []
-    for row in await store.lock_due(conn, now, limit):
+    for row in waiting:
         device = row.device
         rules = rules_for(device, book)
         facts = facts_of(device, rules)
@@ -145,8 +223,7 @@ async def wake(conn: AsyncConnection, now: datetime, book: RuleBook, limit: int 
             state = marked(step_device(device, rules, state, [Tick(to_moment(now))], facts, findings), rules)
             due = engine_next_due(rules, state, facts)
         saves.append(_save(row.key, state, due))
-    if saves:
-        await store.save_states(conn, saves)
+    await store.save_states(conn, saves)
     return await _settle(conn, findings)
 
 

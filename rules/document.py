@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from config.text import misprint, printable
+
 Keys = tuple[str | int, ...]
 # Aliases of aliases make a small file a huge one; no file that people write comes near this.
 _MOST_PARTS: Final = 50_000
@@ -96,15 +98,26 @@ class Document:
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self._take(item, (*path, index)) for index, item in enumerate(node.value)]
-        return _scalar(node)
+        return _scalar(node, self._printable(str(node.value), path, self._values[path]))
+
+    def _printable(self, text: str, path: Keys, place: _Place) -> str:
+        """What is written; what nothing could store is a mistake wherever it stands, and is left out."""
+        wrong = misprint(text)
+        if wrong is None:
+            return text
+        name = f"{path[-1]}: " if path else ""
+        self.problems.append(
+            Problem(self.name, place.line, place.column + place.quote, f"{name}{text!r} {wrong.en}")
+        )
+        return printable(text, "\ufffd")
 
     def _mapping(self, node: MappingNode, path: Keys) -> dict[str, object]:
         content: dict[str, object] = {}
         for key_node, value_node in node.value:
             # YAML 1.1 readers take a bare `on` for true; what was written is what is meant.
-            key = str(key_node.value)
-            inner = (*path, key)
             place = _Place(key_node.start_mark.line + 1, key_node.start_mark.column + 1, inline=True)
+            key = self._printable(str(key_node.value), path, place)
+            inner = (*path, key)
             if key in content:
                 self.problems.append(Problem(self.name, place.line, place.column, f"{key!r} is here twice"))
             self._keys[inner] = place
@@ -112,8 +125,7 @@ class Document:
         return content
 
 
-def _scalar(node: Node) -> object:
-    text: str = node.value
+def _scalar(node: Node, text: str) -> object:
     kind = str(node.tag).rpartition(":")[2]
     if kind == "null":
         return None

@@ -176,6 +176,18 @@ async def save_states(conn: AsyncConnection, saves: Sequence[Save]) -> None:
     )
 
 
+async def put_off(conn: AsyncConnection, keys: Sequence[Key], until: datetime) -> None:
+    """Let the timers of these devices wait until then; nothing else about them changes."""
+    await conn.execute(
+        """
+        UPDATE device_state s SET next_due = %(until)s
+          FROM unnest(%(communities)b::int[], %(devices)b::int[]) AS k (community_id, device_id)
+         WHERE s.community_id = k.community_id AND s.device_id = k.device_id
+        """,
+        {**_columns(keys), "until": until},
+    )
+
+
 async def insert_alarms(conn: AsyncConnection, alarms: Sequence[NewAlarm]) -> dict[int, int]:
     """Store alarms; gives the id of each by its position, leaving out those that are live already."""
     cursor = await conn.execute(

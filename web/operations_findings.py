@@ -159,6 +159,29 @@ def of_work(process: Process) -> Iterator[Finding]:
             )
 
 
+def of_timers(process: Process) -> Iterator[Finding]:
+    """Name the devices whose timers do not run."""
+    said = process.figures.get("timers")
+    if said is None:
+        return
+    some = "; ".join(f"{name}: {why}" for name, why in said["some"].items())
+    more = ", …" if said["failing"] > len(said["some"]) else ""
+    yield Finding(
+        "major",
+        Text(
+            zh=f"{said['failing']} 个设备的定时规则执行失败（{some}{more}）。",
+            en=f"The timers of {said['failing']} devices fail ({some}{more})."
+            if said["failing"] > 1
+            else f"The timers of one device fail ({some}).",
+        ),
+        Text(
+            zh="其他设备不受影响，这些设备几分钟后会再试；原因见后台进程日志。",
+            en="No other device waits for them, and they are tried again every few minutes;"
+            " the worker's log says why.",
+        ),
+    )
+
+
 def of_house(house: House) -> Iterator[Finding]:
     """Name what waits too long."""
     late = sum(house.late.values())

@@ -72,6 +72,7 @@ def operations(house: House, processes: Sequence[Process], now: datetime) -> Ope
     for process in live:
         found += findings.of_gateway(process)
         found += findings.of_work(process)
+        found += findings.of_timers(process)
     found += findings.of_house(house)
     found += findings.of_refusals(live, house.letters)
     found += findings.of_versions(live)

@@ -150,6 +150,9 @@ def _loops(watch: Watch) -> Iterator[Metric]:
         failures.add_metric([name], loop.failures)
         ages.add_metric([name], now - loop.turned_at)
     yield from (turns, failures, ages)
+    if watch.timers is not None:
+        about = "Devices whose timers could not run, each tried again every few minutes."
+        yield _gauge("worker_timers_failing", about, len(watch.timers.failing()))
     yield _gauge("worker_leading", "1 where this worker leads the schedule.", watch.leading)
 
 

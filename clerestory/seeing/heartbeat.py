@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from itertools import islice
 from time import monotonic
 from typing import Any, Final
 from uuid import uuid4
@@ -27,6 +28,7 @@ EVERY_SECONDS: Final = 5.0
 WRITE_SECONDS: Final = 10.0
 FIRST_SECONDS: Final = 0.5
 KEPT: Final = timedelta(days=7)
+NAMED: Final = 3
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +105,9 @@ def figures(watch: Watch, pool: dict[str, int], per_second: float, now: float) -
             name: {"turns": loop.turns, "trouble": loop.trouble} for name, loop in watch.loops.items()
         }
         said["leading"] = watch.leading
+    failing = watch.timers.failing() if watch.timers is not None else {}
+    if failing:
+        said["timers"] = {"failing": len(failing), "some": dict(islice(failing.items(), NAMED))}
     return {key: None if value == float("inf") else value for key, value in said.items()}
 
 

@@ -29,6 +29,12 @@ class Turning(Protocol):
     def turned_at(self) -> float: ...
 
 
+class Failing(Protocol):
+    """Whoever does something for each device, and fails at some."""
+
+    def failing(self) -> dict[str, str]: ...
+
+
 @dataclass(slots=True)
 class EventLoop:
     """How late the event loop was at what it had been asked to do at a time."""
@@ -61,6 +67,7 @@ class Watch:
     session: Session | None = None
     gateway_id: str = ""
     loops: dict[str, Turning] = field(default_factory=dict)
+    timers: Failing | None = None
     leading: bool = False
     traffic: Traffic = field(default_factory=Traffic)
     event_loop: EventLoop = field(default_factory=EventLoop)

@@ -111,6 +111,22 @@ async def recent(conn: AsyncConnection, file: str, limit: int) -> list[Trial]:
         return await cursor.fetchall()
 
 
+async def give_up(conn: AsyncConnection, now: datetime, silence: timedelta, attempts: int) -> list[int]:
+    """End the trials that were begun so often and whose worker has said nothing for so long.
+
+    There is no word why: whoever worked on them ended every time before it could say one.
+    """
+    cursor = await conn.execute(
+        """
+        UPDATE rule_trial SET status = 'failed', ended_at = %(now)s
+        WHERE status = 'running' AND beat_at < %(now)s - %(silence)s AND attempts >= %(attempts)s
+        RETURNING id
+        """,
+        {"now": now, "silence": silence, "attempts": attempts},
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
 async def claim(conn: AsyncConnection, now: datetime, silence: timedelta) -> Trial | None:
     """Take the trial that waits longest, or one whose worker has said nothing for so long."""
     cursor = await conn.execute(
@@ -162,9 +178,12 @@ async def fail(conn: AsyncConnection, trial_id: int, trouble: str, now: datetime
 
 
 async def give_back(conn: AsyncConnection, trial_id: int) -> None:
-    """Let another worker take it: this one stops."""
+    """Let another worker take it: this one stops, which is no attempt that failed."""
     await conn.execute(
-        "UPDATE rule_trial SET status = 'waiting', share = 0 WHERE id = %(id)s AND status = 'running'",
+        """
+        UPDATE rule_trial SET status = 'waiting', share = 0, attempts = attempts - 1
+        WHERE id = %(id)s AND status = 'running'
+        """,
         {"id": trial_id},
     )
 

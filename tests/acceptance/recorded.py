@@ -70,7 +70,9 @@ class RecordedDay:
         async with self.pool.connection() as conn:
             while (due := await next_due(conn)) is not None and due <= moment:
                 now = max(due, self.clock.now())
-                await follow(conn, await wake(conn, now, load_rulebook()), now)
+                woken = await wake(conn, now, load_rulebook())
+                assert not woken.at_fault
+                await follow(conn, woken.changes, now)
         self.clock.set(moment)
 
     async def hear(self, said: Sequence[Publication], readings: int) -> None:

@@ -134,7 +134,7 @@ async def test_an_order_follows_its_alarm_upward_and_people_are_told(
     assert await rows(conn, "SELECT severity, respond_by FROM work_order") == [("major", respond)]
 
     while (due := await next_due(conn)) is not None and due <= MORNING + 30 * MINUTE:
-        await follow(conn, await wake(conn, due, book), due)  # silence: our clock lets it climb
+        await follow(conn, (await wake(conn, due, book)).changes, due)  # silence: our clock lets it climb
     assert await rows(conn, "SELECT severity FROM work_order") == [("critical",)]
     await sweep(conn, MORNING + 30 * MINUTE)  # a worker can still look at it
 
@@ -187,7 +187,7 @@ async def test_what_flaps_is_one_alarm_with_one_order(
     orders = await rows(conn, "SELECT status FROM work_order ORDER BY id")
     assert orders == [("cancelled",), ("cancelled",), ("open",)]
     for at in (104, 105):
-        await follow(conn, await wake(conn, MORNING + at * MINUTE, book), MORNING + at * MINUTE)
+        await follow(conn, (await wake(conn, MORNING + at * MINUTE, book)).changes, MORNING + at * MINUTE)
         live = await rows(conn, "SELECT count(*) FROM alarm WHERE cleared_at IS NULL")
         assert live == [(1 if at == 104 else 0,)]  # quiet since 45: an hour later it is over
 

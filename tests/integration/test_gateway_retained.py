@@ -81,7 +81,7 @@ async def test_a_repeated_will_raises_nothing_about_a_device_that_spoke_since(
     assert await online_is(expected=True)
     clock.advance(2.5 * MINUTE)
     async with conn.transaction():
-        assert await wake(conn, clock.now(), load_rulebook()) == []
+        assert (await wake(conn, clock.now(), load_rulebook())).changes == []
     assert await count(conn, "alarm") == 0
 
 

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from clerestory.site import Site
-from clerestory.trials import SILENCE, try_next
+from clerestory.trials import MOST_ATTEMPTS, SILENCE, try_next
 from config.settings import Settings
 from rules.editing import TEXTS, open_rule
 from rules.sources import file_sources
@@ -230,6 +230,45 @@ async def test_a_trial_that_fails_says_why(admin: Browser, site: Site, conn: Asy
     _, text = await admin.get(at)
     assert "失败" in text
     assert "relation &#34;event&#34; does not exist" in text
+
+
+async def test_a_trial_ends_whatever_keeps_its_result_from_being_kept(
+    admin: Browser, site: Site, conn: AsyncConnection
+) -> None:
+    at = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    await conn.execute("ALTER TABLE rule_trial ADD CHECK (status <> 'done')")
+    await try_next(site, asyncio.Event())
+    _, text = await admin.get(at)
+    assert "失败" in text
+    assert "CheckViolation" in text
+
+
+async def test_a_trial_that_nobody_lives_to_end_is_given_up(
+    admin: Browser, site: Site, conn: AsyncConnection, clock: ManualClock
+) -> None:
+    at = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    for _ in range(MOST_ATTEMPTS):
+        async with conn.transaction():
+            dead = await trial_store.claim(conn, clock.now(), SILENCE)
+        assert dead is not None
+        clock.advance(SILENCE + timedelta(seconds=1))
+    assert await try_next(site, asyncio.Event()) is None
+    _, text = await admin.get(at)
+    assert "已放弃" in text
+
+
+async def test_a_worker_that_stops_often_uses_up_no_trial(
+    admin: Browser, site: Site, conn: AsyncConnection
+) -> None:
+    at = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    for _ in range(MOST_ATTEMPTS + 1):
+        async with conn.transaction():
+            claimed = await trial_store.claim(conn, site.clock.now(), SILENCE)
+            assert claimed is not None
+            await trial_store.give_back(conn, claimed.id)
+    await try_next(site, asyncio.Event())
+    _, text = await admin.get(at)
+    assert "没有告警会变化" in text
 
 
 @pytest.mark.parametrize(

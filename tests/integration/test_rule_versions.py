@@ -194,7 +194,7 @@ async def test_alarms_of_a_rule_that_is_no_more_end_with_their_orders(conn: Asyn
     device = await install(conn)
     rules = Rules()
     await hear(conn, [fill(device, 95, 0)], rules.book)
-    await follow(conn, await wake(conn, minutes(5), rules.book), minutes(5))
+    await follow(conn, (await wake(conn, minutes(5), rules.book)).changes, minutes(5))
     assert await one(conn, "SELECT status FROM work_order") == "open"
     done = await switch(conn, without(BIN, "bin_overflow"))
     async with conn.transaction():

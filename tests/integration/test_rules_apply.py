@@ -84,12 +84,12 @@ async def test_the_clock_raises_and_a_reading_clears(conn: AsyncConnection, book
     device = await install(conn)
     assert await hear(conn, [fill(device, 95, 0)], book) == []
     assert await next_due(conn) == minutes(5)
-    assert await wake(conn, minutes(4), book) == []
-    raised = await wake(conn, minutes(5), book)
+    assert (await wake(conn, minutes(4), book)).changes == []
+    raised = (await wake(conn, minutes(5), book)).changes
     assert shown(raised) == [("raised", "bin_overflow", 5, True)]
     assert raised[0].facts == {"fill_percent": 95.0}
     assert raised[0].asset_id == device.asset_id
-    assert await wake(conn, minutes(6), book) == []
+    assert (await wake(conn, minutes(6), book)).changes == []
     cleared = await hear(conn, [fill(device, 3, 9)], book)
     assert shown(cleared) == [("cleared", "bin_overflow", 9, True)]
     assert cleared[0].alarm_id == raised[0].alarm_id
@@ -171,12 +171,12 @@ async def test_two_who_wake_at_once_share_the_work(
     devices = [await install(conn, f"bin-{n}") for n in range(6)]
     await hear(conn, [fill(device, 95, 0) for device in devices], book)
     async with pool.connection() as first, pool.connection() as second:
-        mine = await wake(first, minutes(5), book, limit=4)
-        theirs = await wake(second, minutes(5), book, limit=4)
+        mine = (await wake(first, minutes(5), book, limit=4)).changes
+        theirs = (await wake(second, minutes(5), book, limit=4)).changes
     assert len(mine) == 4
     assert len(theirs) == 2
     assert {change.device_id for change in (*mine, *theirs)} == {device.device_id for device in devices}
-    assert await wake(conn, minutes(5), book) == []
+    assert (await wake(conn, minutes(5), book)).changes == []
 
 
 async def test_one_who_wakes_does_not_wait_for_one_who_hears(
@@ -187,8 +187,8 @@ async def test_one_who_wakes_does_not_wait_for_one_who_hears(
     async with pool.connection() as gateway, gateway.transaction():
         changes = await hear(gateway, [fill(device, 96, 6)], book)
         assert shown(changes) == [("raised", "bin_overflow", 5, True)]
-        assert await wake(conn, minutes(6), book) == []
-    assert await wake(conn, minutes(6), book) == []
+        assert (await wake(conn, minutes(6), book)).changes == []
+    assert (await wake(conn, minutes(6), book)).changes == []
 
 
 async def test_what_a_lost_transaction_found_is_found_again(
@@ -208,7 +208,7 @@ async def test_a_timer_outlives_the_process_that_began_it(database_url: str, boo
         device = await install(one)
         await hear(one, [fill(device, 95, 0)], book)
     async with await AsyncConnection.connect(database_url, autocommit=True) as other:
-        assert shown(await wake(other, minutes(12), book)) == [
+        assert shown((await wake(other, minutes(12), book)).changes) == [
             ("raised", "bin_nearly_full", 10, True),
             ("raised", "bin_overflow", 5, True),
         ]
@@ -239,9 +239,9 @@ async def test_the_due_time_moves_only_when_it_must(conn: AsyncConnection, book:
     assert first == NOON + timedelta(hours=25)
     await hear(conn, [fill(device, 21, 60)], book)
     assert await next_due(conn) == first
-    assert await wake(conn, first, book) == []
+    assert (await wake(conn, first, book)).changes == []
     assert await next_due(conn) == NOON + timedelta(hours=26)
-    assert shown(await wake(conn, NOON + timedelta(hours=26), book)) == [
+    assert shown((await wake(conn, NOON + timedelta(hours=26), book)).changes) == [
         ("raised", "bin_silent", 26 * 60, True)
     ]
     assert await next_due(conn) == NOON + timedelta(hours=26, days=3)  # the next rung of its ladder
@@ -253,7 +253,7 @@ async def test_a_retired_device_is_left_in_peace(conn: AsyncConnection, book: Ru
     device = await install(conn)
     await hear(conn, [fill(device, 20, 0)], book)
     await conn.execute("UPDATE device SET retired_at = %(at)s", {"at": minutes(10)})
-    assert await wake(conn, NOON + timedelta(days=9), book) == []
+    assert (await wake(conn, NOON + timedelta(days=9), book)).changes == []
     assert await next_due(conn) is None
 
 

@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from clerestory import tracing
 from clerestory.cli import main
 from clerestory.site import Site
-from clerestory.worker import _timers
+from clerestory.timers import Timers
 from config.settings import Settings
 from dispatch.store.story import story
 from gateway.deadletters import DeadLetter
@@ -130,7 +130,7 @@ async def test_a_silence_has_an_id_of_its_own(
     await make_ingest(pool, clock).take([up("lift-1", START, door_closed=True)])
     clock.advance(timedelta(hours=1))
     site = Site(Settings(), clock, pool, database_url, "")
-    await _timers(site)
+    await Timers(site).step()
     assert await one(conn, "SELECT count(*) FROM alarm") >= 1
     assert await one(conn, "SELECT count(*) FROM alarm WHERE trace !~ '^[0-9a-f]{16}$' OR trace IS NULL") == 0
 

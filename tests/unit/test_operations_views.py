@@ -171,3 +171,20 @@ def test_devices_that_nobody_registered_lead_to_where_they_are_adopted() -> None
     assert ops.findings[0].href == "/devices/strangers"
     junk = process(1, "gateway", "worker", reasons={"not_json": 3})
     assert judged(junk, house=replace(QUIET, letters=3)).findings[0].href == ""
+
+
+@pytest.mark.parametrize(
+    ("failing", "says"),
+    [
+        (1, "The timers of one device fail (home/bin-1: UntranslatableCharacter)."),
+        (9, "The timers of 9 devices fail (home/bin-1: UntranslatableCharacter, …)."),
+    ],
+)
+def test_devices_whose_timers_fail_are_named(failing: int, says: str) -> None:
+    some = {"home/bin-1": "UntranslatableCharacter"}
+    worker = process(2, "gateway", "worker")
+    worker.figures["timers"] = {"failing": failing, "some": some}
+    [finding] = judged(worker).findings
+    assert finding.what.en == says
+    assert "home/bin-1" in finding.what.zh
+    assert finding.todo.zh

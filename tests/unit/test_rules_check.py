@@ -198,3 +198,28 @@ def test_hostile_yaml_is_a_mistake_with_a_place(content: str, place: tuple[int, 
     (problem,) = refused.value.problems
     assert (problem.line, problem.column) == place
     assert words in problem.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "words"),
+    [
+        ("title: { zh: 一, en: One }", 'title: { zh: 一, en: "o\\0e" }', "en", "U+0000"),
+        ("title: { zh: 一, en: One }", 'title: { zh: "\\v", en: one }', "zh", "U+000B"),
+        ("title: { zh: 一, en: One }", 'title: { zh: "\\uD800", en: one }', "zh", "U+D800"),
+        ("title: { zh: 一, en: One }", 'title: { zh: "\\uFFFE", en: one }', "zh", "U+FFFE"),
+        ("title: { zh: 一, en: One }", 'title: { zh: 一, en: one, "x\\0": 1 }', "'x\\x00'", "U+0000"),
+        ("when: tilted", 'when: "tilted\\x85"', "when", "U+0085"),
+    ],
+)
+def test_what_no_database_takes_is_refused_at_its_place(
+    tmp_path: Path, old: str, new: str, place: str, words: str
+) -> None:
+    file = a_rule_file(tmp_path, "when: tilted")
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    found = [each for each in problems_of(file) if words in each.message]
+    [problem] = found
+    assert place in problem.message
+    assert problem.line == next(n for n, line in enumerate(file.read_text().split("\n"), 1) if new in line)
+    str(problem).encode()
