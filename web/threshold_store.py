@@ -124,6 +124,30 @@ async def changes(
     return await cursor.fetchall()
 
 
+async def last_change(
+    conn: AsyncConnection, place: Place, asset_class: str, asset_id: int | None, name: str
+) -> tuple[str, datetime] | None:
+    """Who changed a threshold of a place or of one asset last, and when; None where nobody did."""
+    cursor = await conn.execute(
+        """
+        SELECT who, at FROM threshold_change
+         WHERE community_id = %(community)s AND asset_class = %(class)s AND name = %(name)s
+           AND asset_id IS NOT DISTINCT FROM %(asset)s
+           AND area_id IS NOT DISTINCT FROM CASE WHEN %(asset)s::int IS NULL THEN %(area)s::int END
+         ORDER BY at DESC, id DESC LIMIT 1
+        """,
+        {
+            "community": place.community_id,
+            "area": place.area_id,
+            "asset": asset_id,
+            "class": asset_class,
+            "name": name,
+        },
+    )
+    row = await cursor.fetchone()
+    return None if row is None else (str(row[0]), row[1])
+
+
 async def put(
     conn: AsyncConnection,
     place: Place,

@@ -18,16 +18,19 @@ from web.errors import Refusal
 from web.house import house_of
 from web.i18n import language_of
 from web.render import page
-from web.session import account_of
+from web.session import account_of, zone_of
 from web.taps import go, word_of
+from web.times import exact
 
 MOST_ELSEWHERE: Final = 100
 MOST_CHANGES: Final = 30
 NOT_SET: Final = Text(zh="未设", en="not set")
 _MEANWHILE: Final = Text(
-    zh="刚被别人改为：%s；再次保存将覆盖它",
-    en="somebody set this meanwhile, it is now: %s; saving again replaces that",
+    zh="刚被{who}改为：{value}；再次保存将覆盖它",
+    en="{who} set this meanwhile, it is now: {value}; saving again replaces that",
 )
+_WHO: Final = Text(zh="{who}（{time}）", en="{who} ({time})")
+_SOMEBODY: Final = Text(zh="别人", en="somebody")
 FROM: Final = {
     "asset": Text(zh="本设备设定", en="set for this asset"),
     "area": Text(zh="本区域设定", en="set for its area"),
@@ -113,7 +116,7 @@ async def change(request: web.Request) -> web.StreamResponse:
                 continue  # what was not touched is left as somebody else may have set it meanwhile
             here = _written(chosen.at(chosen.level).get(name))
             if was is not None and here not in {was, written}:
-                faults[name] = _MEANWHILE[language_of(request)] % (here or NOT_SET[language_of(request)])
+                faults[name] = await _meanwhile(conn, request, chosen, name, here)
                 continue
             try:
                 values[name] = _parse(rule, written)
@@ -133,6 +136,19 @@ async def change(request: web.Request) -> web.StreamResponse:
                 (account.name, account.id),
             )
     return go(chosen.address)
+
+
+async def _meanwhile(
+    conn: AsyncConnection, request: web.Request, chosen: Chosen, name: str, here: str
+) -> str:
+    """Say who set a threshold since the form was opened, when, and to what."""
+    language = language_of(request)
+    asset_id = chosen.levels.asset_id if chosen.asset else None
+    last = await threshold_store.last_change(conn, chosen.place, chosen.asset_class, asset_id, name)
+    who = _SOMEBODY[language]
+    if last is not None:
+        who = _WHO[language].format(who=last[0], time=exact(last[1], zone_of(request), language))
+    return _MEANWHILE[language].format(who=who, value=here or NOT_SET[language])
 
 
 async def _chosen(conn: AsyncConnection, request: web.Request, given: Mapping[str, str]) -> Chosen | None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import ClientResponse
@@ -14,6 +15,7 @@ from tests import town as towns
 from tests.integration.gateway_world import until
 from tests.integration.web_client import Browser, serve
 from tests.manual_clock import ManualClock
+from web.times import exact
 
 ELEVATOR = "/thresholds?class=elevator&place=home"
 HERE = {"class": "elevator", "place": "home", "asset": ""}
@@ -115,7 +117,9 @@ async def test_what_somebody_else_set_meanwhile_is_not_overwritten_unseen(
     late = await manager.post("/thresholds", {**HERE, f"t-{HIGH}": "26", f"was-{HIGH}": ""})
     assert late.status == 409
     said = await late.text()
-    assert "25" in said
+    [(who, at)] = await rows(conn, "SELECT who, at FROM threshold_change")
+    when = exact(at, ZoneInfo("Asia/Shanghai"), "en")
+    assert f"{who} ({when}) set this meanwhile, it is now: 25" in said
     assert f'name="was-{HIGH}" value="25"' in said, "saving once more is a decision, and goes through"
     assert await rows(conn, query) == [(25,)]
     same = await manager.post("/thresholds", {**HERE, f"t-{HIGH}": "25", f"was-{HIGH}": ""})
