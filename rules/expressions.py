@@ -110,6 +110,7 @@ _LEVELS: tuple[frozenset[str], ...] = (
 _CONSTANTS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
 _DEEPEST = 40
 _LONGEST = 400  # words and signs; a chain of operators is as deep as it is long
+_MOST_DIGITS = 18  # of a whole number, which CEL keeps in 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,5 +292,9 @@ def _value(token: _Token) -> Scalar:
     if token.kind == "name":
         return _CONSTANTS[token.text]
     if token.kind == "number":
-        return int(token.text) if token.text.isdigit() else float(token.text)
+        if not token.text.isdigit():
+            return float(token.text)
+        if len(token.text) > _MOST_DIGITS:
+            raise ExpressionError(token.offset, f"a whole number has at most {_MOST_DIGITS} digits")
+        return int(token.text)
     return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), token.text[1:-1])

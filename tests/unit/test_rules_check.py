@@ -95,6 +95,7 @@ def problems_of(*files: Path) -> tuple[Problem, ...]:
         ("when: '[1, 2'", (4, 17), "where ',' was expected"),
         ("when: " + "(" * 60 + "tilted" + ")" * 60, (4, 52), "nested more than 40 deep"),
         ("when: " + " || ".join(["tilted"] * 3000), (4, 2011), "longer than 400 words and signs"),
+        ("when: fill_percent > " + "9" * 5000, (4, 26), "a whole number has at most 18 digits"),
     ],
 )
 def test_a_mistake_is_found_at_its_place(
