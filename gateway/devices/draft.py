@@ -11,7 +11,7 @@ from typing import Final
 
 from config.nearest import nearest
 from config.profiles import Profile, Profiles
-from config.text import Text
+from config.text import Text, misprint, printable
 from gateway.devices.attributes import (
     DESCRIPTIVE,
     NOTE,
@@ -283,7 +283,10 @@ class _Judge:
             kept.pop(name, None)
             if not text:
                 continue
-            if len(text) > LONGEST_VALUE or "\0" in text:
+            wrong = misprint(text)
+            if wrong is not None:
+                self._wrong(name, printable(text)[:40], wrong.zh, wrong.en)
+            elif len(text) > LONGEST_VALUE:
                 zh, en = f"应不超过 {LONGEST_VALUE} 个字", f"should be at most {LONGEST_VALUE} characters"
                 self._wrong(name, text[:40], zh, en)
             elif not ATTRIBUTE.fullmatch(name):

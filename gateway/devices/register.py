@@ -11,7 +11,7 @@ from config.profiles import Profiles
 from config.text import Text
 from gateway.devices import adopting, store, strangers
 from gateway.devices.attributes import Limits
-from gateway.devices.draft import Fit, Land, Registered, Wanted
+from gateway.devices.draft import EUI, Fit, Land, Registered, Wanted
 from gateway.devices.store import NewChange
 from storage.notify import notify, notify_each
 
@@ -64,7 +64,9 @@ async def survey(
         communities=codes,
         assets=await store.assets(conn, named),
         devices={(each.community, each.code): each for each in devices},
-        euis=await store.owners_of(conn, {each.dev_eui.lower() for each in wanted if each.dev_eui}),
+        euis=await store.owners_of(
+            conn, {each.dev_eui.lower() for each in wanted if EUI.fullmatch(each.dev_eui)}
+        ),
         profiles=profiles,
         attributes=attributes,
     )

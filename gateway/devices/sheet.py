@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from config.nearest import nearest
-from config.text import Language, Text
+from config.text import Language, Text, printable
 from gateway.devices.attributes import NOTE
 from gateway.devices.draft import ATTRIBUTE, Wanted
 
@@ -258,7 +258,8 @@ def _unguarded(cell: str) -> str:
 
 
 def _guarded(cell: str) -> str:
-    """A cell that a spreadsheet does not take for a formula."""
+    """A cell that a spreadsheet does not take for a formula, and reads at all."""
+    cell = printable(cell)
     return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
 
 
@@ -310,6 +311,7 @@ def write_excel(
 
 
 def _put(cell: Any, text: str) -> Any:  # noqa: ANN401 - openpyxl has no types
+    text = printable(text)  # a workbook with anything else is written in vain, or cannot be read
     if text:
         cell.value = text
         cell.data_type = "s"  # never a formula, whatever it begins with

@@ -14,6 +14,7 @@ from aiohttp import FormData
 from aiohttp.test_utils import BaseTestServer
 from openpyxl import load_workbook
 from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from gateway.devices import credentials, store
@@ -186,6 +187,25 @@ async def test_the_template_and_the_list_are_sheets(browser: Browser) -> None:
     status, page = await upload(browser, content)
     assert status == 200
     assert "import-confirm" not in page
+
+
+async def test_a_character_that_no_workbook_takes_is_refused_and_spoils_no_export(
+    browser: Browser, town: Town, conn: AsyncConnection
+) -> None:
+    refused = await browser.post("/devices/new", fields(town, note_value="until\v2028"))
+    assert refused.status == 422
+    assert "U+000B" in await refused.text()
+    sheet = "小区,设备编码,型号,资产,note_at\nhome,L1-T,elevator-native,L1,三\ufffe楼\n"
+    status, page = await upload(browser, sheet.encode())
+    assert (status, "U+FFFE" in page) == (422, True)
+    await conn.execute(
+        "UPDATE device SET attributes = %s WHERE code = 'L1-S'", [Jsonb({"note_old": "a\x0bb\ufffe"})]
+    )
+    for address in ("/devices/export", "/devices/export?format=xlsx"):
+        async with browser.client.get(address) as response:
+            assert response.status == 200
+            book = load_workbook(io.BytesIO(await response.read()))
+        assert "ab" in {cell.value for row in book.worksheets[0].iter_rows() for cell in row}
 
 
 async def test_strangers_are_shown_harmlessly_adopted_and_ignored(

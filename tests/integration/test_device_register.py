@@ -411,6 +411,10 @@ async def test_the_commands(
     wrong = run("add", "court/b-1", "--profile", "bin-nativ", "--set", "volume_l=much")
     assert wrong.returncode == 1
     assert "did you mean 'bin-native'?" in wrong.stderr
+    broken = run(
+        "add", "court/b-1", "--profile", "bin-native", "--asset", "asset-bin-1", "--set", "note_a=\udcff\v"
+    )
+    assert (broken.returncode, "U+DCFF" in broken.stderr) == (1, True)
     added = run("add", "court/b-1", "--profile", "bin-native", "--asset", "asset-bin-1")
     assert added.stdout == "court/b-1: added\n", added.stderr
     sheet = tmp_path / "all.xlsx"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.profiles import load_profiles
-from config.text import Language, Text
+from config.text import Language, Text, printable, unprintable
 from gateway.delivery import Delivery
 from gateway.devices import guessing, importing, listing
 from gateway.devices.draft import AssetKnown, Fit, Land, Registered, Wanted, judge
@@ -226,6 +226,42 @@ def test_what_is_exported_reads_back_and_no_cell_is_a_formula() -> None:
             assert said(plan) == []
             assert [fit.changes for fit in plan.fits] == [()]
     assert "\n=1+2" not in write_csv(names, rows, "en").decode("utf-8-sig").replace(",", "\n")
+
+
+ANY_TEXT = st.text(st.characters() | st.characters(categories=("Cc", "Cs")) | st.sampled_from("\ufffe\uffff"))
+
+
+@given(ANY_TEXT)
+def test_what_was_kept_by_whatever_way_is_exported_and_reads_back(note: str) -> None:
+    rows = [importing.as_row(registered("b-1", attributes={"note_a": note}))]
+    for language in get_args(Language):
+        for write in (write_csv, write_excel):
+            sheet = read(write(listing.columns(rows), rows, language), KNOWN)
+            [row] = sheet.rows
+            back = row.wanted.attributes["note_a"]
+            assert back.split() == printable(note).split()
+            assert unprintable(back) is None
+
+
+@given(ANY_TEXT)
+def test_a_note_is_kept_just_as_it_is_or_refused_by_its_character(note: str) -> None:
+    judged = judge(Wanted("court", "b-9", "bin-native", "BIN-1", "", {"note_a": note}), land())
+    wrong = unprintable(note)
+    if wrong is None:
+        assert isinstance(judged, Fit)
+        assert judged.attributes.get("note_a", "") == note
+    else:
+        assert isinstance(judged, list)
+        [fault] = judged
+        assert (fault.field, wrong in fault.right.en, wrong in fault.right.zh) == ("note_a", True, True)
+        fault.value.encode()
+
+
+@pytest.mark.parametrize("character", ["\0", "\v", "\x1b", "\x7f", "\x85", "\ud800", "\ufffe", "\uffff"])
+def test_what_nothing_can_show_is_no_text(character: str) -> None:
+    assert unprintable(f"a{character}b") == f"U+{ord(character):04X}"
+    assert printable(f"a{character}b") == "ab"
+    assert unprintable("桶 №3 ✓ 👩‍🔧\tone\r\ntwo\n") is None
 
 
 def test_the_template_has_columns_and_says_what_they_take() -> None:
