@@ -11,7 +11,7 @@ import pytest
 from config.calendar import shipped_calendar
 from config.text import Language, Text
 from config.vocabulary import load_vocabulary
-from dispatch.policy import shipped_policy
+from dispatch.policy import Deadlines, deadlines_of, shipped_policy
 from rules.book import RuleBook, load_rulebook, load_sources
 from rules.conditions import compile_condition
 from rules.during import parse_during
@@ -201,3 +201,16 @@ def test_a_rule_with_hostile_names_is_shown_as_it_is() -> None:
     words = rule_words(named.rule("bin_overflow"), names_for(named, named.rule("bin_overflow")))
     assert "“{value} <b>%s {”" in words.raises[0].en
     assert list(passages(words.raises[0].en)) == [(words.raises[0].en, False)]
+
+
+def test_deadlines_of_shipped_rules_follow_each_other_with_the_houses(book: RuleBook) -> None:
+    """One that a rule leaves out comes from the house: nobody is to arrive before they have to accept."""
+    policy = shipped_policy()
+    for rule in book.rules:
+        if rule.order is not None:
+            own = Deadlines(
+                respond=rule.order.respond, arrive=rule.order.arrive, complete=rule.order.complete
+            )
+            limits = deadlines_of(policy, own, None, rule.severity)
+            run = [each for each in (limits.respond, limits.arrive, limits.complete) if each is not None]
+            assert run == sorted(run), rule.code
