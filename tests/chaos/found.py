@@ -60,7 +60,8 @@ async def look(url: str) -> Found:
                 Alarm(*row)
                 for row in await _rows(
                     conn,
-                    "SELECT device.code, rule, raised_at, cleared_at, paged_at IS NOT NULL, severity"
+                    "SELECT device.code, rule, raised_at, cleared_at, paged_at IS NOT NULL, severity,"
+                    " coalesce(facts->>'flapped', '0')::float::int"
                     " FROM alarm JOIN device ON device.id = device_id WHERE NOT alarm.facts ? 'withdrawn'",
                 )
             ],

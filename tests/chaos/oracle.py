@@ -3,7 +3,8 @@
 The rules below are written down a second time, by hand, from their meaning in `config/rules`: in the order of
 event time, a condition must hold for `hold`; the end must last for `keep`; what is heard more than a quarter
 of an hour late tells nobody unless something fresh confirms it. An alarm is as severe as the highest rung of
-its ladder that holds (`ladders`).
+its ladder that holds (`ladders`). What would begin once more than often enough within a span flaps: it is
+one alarm, that counts its beginnings, until its end has lasted for as long as the rule wants quiet.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,6 +18,19 @@ MINUTE = timedelta(minutes=1)
 NONE = timedelta()
 FRESH = timedelta(minutes=30)
 """Well between what is sent fresh (ten minutes old at most) and what is past (an hour at least)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaps:
+    """More than `times` beginnings within a span are one alarm, until its end has lasted for `quiet`."""
+
+    times: int
+    within: timedelta
+    quiet: timedelta
+
+
+HOUR = timedelta(hours=1)
+BIN_FLAPS, LIFT_FLAPS = Flaps(4, 6 * HOUR, 6 * HOUR), Flaps(5, HOUR, HOUR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,7 @@ class RuleFact:
     order: str | None = None
     cancelled: bool = False
     shares: str = ""  # its orders: with other alarms of the "asset", or of the "area"
+    flaps: Flaps | None = None
 
 
 def _from(least: float) -> Callable[[Value], bool]:
@@ -50,7 +65,14 @@ def _below(most: float) -> Callable[[Value], bool]:
 
 RULES = (
     RuleFact(
-        "bin_nearly_full", "bin", "fill_percent", _from(75), _below(60), hold=10 * MINUTE, severity="info"
+        "bin_nearly_full",
+        "bin",
+        "fill_percent",
+        _from(75),
+        _below(60),
+        hold=10 * MINUTE,
+        severity="info",
+        flaps=BIN_FLAPS,
     ),
     RuleFact(
         "bin_overflow",
@@ -61,6 +83,7 @@ RULES = (
         hold=5 * MINUTE,
         order="waste_collection",
         cancelled=True,
+        flaps=BIN_FLAPS,
     ),
     RuleFact(
         "bin_tilted",
@@ -73,6 +96,7 @@ RULES = (
         severity="minor",
         order="bin_repair",
         cancelled=True,
+        flaps=BIN_FLAPS,
     ),
     RuleFact(
         "bin_fire",
@@ -84,6 +108,7 @@ RULES = (
         raised_by=frozenset({"fire_alarm"}),
         severity="critical",
         order="inspection",
+        flaps=BIN_FLAPS,
     ),
     RuleFact(
         "chaos_lean",
@@ -137,12 +162,23 @@ RULES = (
         shares="area",
     ),
     RuleFact(
+        "chaos_flutter",
+        "bin",
+        "angle_x_deg",
+        lambda value: float(value) <= -20,
+        lambda value: float(value) > -10,
+        order="bin_repair",
+        cancelled=True,
+        flaps=Flaps(2, 20 * MINUTE, 4 * MINUTE),
+    ),
+    RuleFact(
         "entrapment",
         "elevator",
         raised_by=frozenset({"passenger_entrapment"}),
         severity="critical",
         ended_by=frozenset({"automatic_restored"}),
         order="elevator_rescue",
+        flaps=LIFT_FLAPS,
     ),
     RuleFact(
         "safety_circuit",
@@ -150,6 +186,7 @@ RULES = (
         raised_by=frozenset({"safety_circuit_open"}),
         ended_by=frozenset({"automatic_restored"}),
         order="elevator_repair",
+        flaps=LIFT_FLAPS,
     ),
 )
 
@@ -164,6 +201,7 @@ class Alarm:
     cleared: datetime | None
     told: bool
     severity: str  # as it is in the end
+    flapped: int = 0  # how often it began lately, where it flaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +222,7 @@ class _Live:
     said: datetime | None  # the newest event that said so
     ladder: Ladder
     ending: datetime | None = None
+    flapped: int = 0
 
 
 @dataclass(slots=True)
@@ -199,6 +238,7 @@ class _Case:
     measured: datetime | None = None
     value: Value | None = None
     live: _Live | None = None
+    begun: list[datetime] = field(default_factory=list)
 
     def hear(self, moment: Moment) -> None:
         if self.rule.signal in moment.readings:
@@ -226,32 +266,53 @@ class _Case:
             if live.said is None or ts > live.said:
                 live.ending = live.ending or ts
         else:
-            live.ending = None
+            self._comes_back(live, ts)
         live.ladder.read(value, ts)
         if live.ending is None and self._fresh(ts):
             live.told = True
 
     def _happens(self, ts: datetime) -> None:
         if self.live is None:
-            self.live = _Live(ts, self._fresh(ts), ts, self._ladder(ts))
+            self.live = _Live(ts, self._fresh(ts), ts, self._ladder(ts), flapped=self._begins(ts))
             return
         self.live.said = ts
         if self.live.ending is not None and ts >= self.live.ending:
-            self.live.ending = None
+            self._comes_back(self.live, ts)
 
     def _run_out(self, ts: datetime) -> None:
         live, rule = self.live, self.rule
         if live is None and self.since is not None and ts >= self.since + rule.hold:
             raised = self.since + rule.hold
             evidence = max(raised, self.measured or raised)
-            live = _Live(raised, self._fresh(evidence), None, self._ladder(raised))
+            live = _Live(
+                raised, self._fresh(evidence), None, self._ladder(raised), flapped=self._begins(raised)
+            )
             if self.value is not None:
                 live.ladder.read(self.value, evidence)
             self.live = live
         if live is not None:
             self._climb(live, ts)
-            if live.ending is not None and ts >= live.ending + rule.keep:
-                self._end(live, live.ending + rule.keep)
+            if live.ending is not None and ts >= live.ending + self._keep(live):
+                self._end(live, live.ending + self._keep(live))
+
+    def _comes_back(self, live: _Live, ts: datetime) -> None:
+        """What seemed to be over is not; where it flaps that is one more beginning."""
+        if live.ending is not None and live.flapped:
+            live.flapped = self._begins(ts)
+        live.ending = None
+
+    def _begins(self, ts: datetime) -> int:
+        """How many beginnings there were lately, if that are too many to be told each, or it flaps."""
+        flaps = self.rule.flaps
+        if flaps is None:
+            return 0
+        self.begun = [each for each in self.begun if each > ts - flaps.within] + [ts]
+        flapped = self.live is not None and self.live.flapped
+        return len(self.begun) if flapped or len(self.begun) > flaps.times else 0
+
+    def _keep(self, live: _Live) -> timedelta:
+        quiet = self.rule.flaps.quiet if self.rule.flaps is not None and live.flapped else NONE
+        return max(self.rule.keep, quiet)
 
     def _ladder(self, raised: datetime) -> Ladder:
         return Ladder(self.rule.severity, self.rule.rungs, raised)
@@ -259,14 +320,22 @@ class _Case:
     def _climb(self, live: _Live, ts: datetime) -> None:
         """Steps up and down until `ts`, or until the alarm is over."""
         if live.ending is not None:
-            ts = min(ts, live.ending + self.rule.keep)
+            ts = min(ts, live.ending + self._keep(live))
         self.steps += [
             Step(self.device, self.rule.code, live.raised, at, severity)
             for at, severity in live.ladder.climb(ts)
         ]
 
     def _alarm(self, live: _Live, cleared: datetime | None) -> Alarm:
-        return Alarm(self.device, self.rule.code, live.raised, cleared, live.told, live.ladder.severity)
+        return Alarm(
+            self.device,
+            self.rule.code,
+            live.raised,
+            cleared,
+            live.told,
+            live.ladder.severity,
+            live.flapped,
+        )
 
     def _end(self, live: _Live, at: datetime) -> None:
         self.found.append(self._alarm(live, at))
@@ -276,7 +345,9 @@ class _Case:
         """Nothing more is heard; what runs out by the clock within the round does so."""
         if self.rule.by_clock and self.live is None and self.since is not None:
             raised = self.since + self.rule.hold
-            self.live = _Live(raised, told=True, said=None, ladder=self._ladder(raised))
+            self.live = _Live(
+                raised, told=True, said=None, ladder=self._ladder(raised), flapped=self._begins(raised)
+            )
             self._climb(self.live, NEVER)
         if self.live is not None:
             self.found.append(self._alarm(self.live, None))

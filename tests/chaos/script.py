@@ -258,3 +258,24 @@ def turned_bin(rng: Random, code: str, start: datetime, seconds: float) -> Devic
             for ts, when in zip(times, after, strict=True)
         ),
     )
+
+
+def fluttering_bin(rng: Random, code: str, start: datetime, seconds: float) -> Device:
+    """An angle that comes and goes, often too often for an alarm each; some with a clock hours behind."""
+    slow = rng.random() < 0.5
+    begin = start - (rng.randint(3, 9) * HOUR if slow else 10 * MINUTE)
+    last = begin + HOUR if slow else start - MINUTE
+    angle, moments = -5.0, []
+    for ts in _times(rng, begin, last, rng.randint(12, 30)):
+        if rng.random() < 0.6:
+            angle = -25.0 if angle > -10 else -5.0
+        moments.append(Moment(ts, {"angle_x_deg": angle}))
+    if slow:
+        moments.append(Moment(start - 0.5 * MINUTE, {"angle_x_deg": rng.choice((-5.0, -25.0))}))
+    after = sorted(rng.uniform(0, seconds) for _ in moments)
+    steps: list[tuple[Message, ...]] = []
+    for moment, when in zip(moments, after, strict=True):
+        steps.append((message_of(code, [moment], when, times=rng.choices((1, 2, 3), (8, 2, 1))[0]),))
+        if rng.random() < 0.1:
+            steps.append(rng.choice(steps))
+    return Device(code, "bin", tuple(steps))

@@ -165,6 +165,20 @@ def test_an_alarm_that_is_otherwise_is_seen(
     assert (verdict.lost["alarms"], verdict.extra["alarms"]) == (1, 1), verdict.words
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_alarm_that_flapped_otherwise_is_seen(expected: Expected, *, shared: bool) -> None:
+    """That it stayed one alarm, and how often it came back."""
+    found = as_it_must_be(expected)
+    flapped = next(alarm for alarm in found.alarms if alarm.flapped > 3)
+    rest = [alarm for alarm in found.alarms if alarm is not flapped]
+    middle = flapped.raised + SECOND
+    two = replace(flapped, cleared=middle), replace(flapped, raised=middle)
+    for alarms, extra in (([replace(flapped, flapped=3)], 1), (two, 2), ([replace(flapped, flapped=0)], 1)):
+        changed = replace(found, alarms=[*rest, *alarms])
+        verdict = judge(expected, changed, receipts_of(expected), bounds_of(expected), shared=shared)
+        assert (verdict.lost["alarms"], verdict.extra["alarms"]) == (1, extra), verdict.words
+
+
 def _milder(found: Found) -> Found:
     alarm = next(each for each in found.alarms if each.severity == "critical")
     return replace(found, alarms=[replace(a, severity="major") if a is alarm else a for a in found.alarms])
