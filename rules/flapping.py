@@ -8,6 +8,17 @@ from rules.rule import Flapping
 MOST_BEGUN = 100
 
 
+FLAPPED = ("flapped", "flapped_within")
+"""The facts of an alarm that say so."""
+
+
+def flapped_facts(flapping: Flapping | None, flaps: int) -> dict[str, Value]:
+    """Say how often an alarm began, and within what span; nothing of one that does not flap."""
+    if flapping is None or not flaps:
+        return {}
+    return {"flapped": float(flaps), "flapped_within": span_in_words(flapping.within)}
+
+
 class Beginnings:
     """A working copy of when one alarm began lately, and how often it did once it flaps (0: it does not)."""
 
@@ -28,7 +39,7 @@ class Beginnings:
         self.begun = self.begun[-MOST_BEGUN:]
         if self.flaps or len(self.begun) > flapping.times:
             self.flaps = len(self.begun)
-            return {"flapped": float(self.flaps), "flapped_within": span_in_words(flapping.within)}
+            return flapped_facts(flapping, self.flaps)
         return {}
 
     def forget(self, clock: int) -> None:

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from rules.conditions import Value
 from rules.engine import Said
 from rules.findings import Key
+from rules.flapping import FLAPPED
 from rules.moments import from_moment
 from rules.rule import Severity
 from rules.state import DeviceState, load_state
@@ -163,14 +164,14 @@ async def correct_alarm(
     facts: Mapping[str, object],
     now: datetime,
 ) -> None:
-    """Put right when an alarm was raised and cleared, and note that people are told of it."""
+    """Put right when an alarm was raised and cleared and how it flapped; note that people are told of it."""
     await conn.execute(
         """
         UPDATE alarm
         SET raised_at = %(raised)s, cleared_at = %(cleared)s,
             cleared_known_at = CASE WHEN %(cleared)s::timestamptz IS NOT NULL THEN %(now)s::timestamptz END,
             paged_at = CASE WHEN %(told)s THEN coalesce(paged_at, %(now)s) ELSE paged_at END,
-            facts = facts || %(facts)s
+            facts = (facts - %(flapped)s::text[]) || %(facts)s
         WHERE id = %(id)s
         """,
         {
@@ -178,6 +179,7 @@ async def correct_alarm(
             "raised": raised,
             "cleared": cleared,
             "told": told,
+            "flapped": list(FLAPPED),
             "facts": Jsonb(dict(facts)),
             "now": now,
         },

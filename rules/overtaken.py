@@ -177,7 +177,7 @@ async def _correct(
     raised = row.raised_at if true is None else from_moment(true.raised)
     cleared = raised if true is None else None if true.cleared is None else from_moment(true.cleared)
     told = true is not None and true.told
-    facts = {WITHDRAWN: True} if true is None else {}
+    facts = {WITHDRAWN: True} if true is None else true.flapped
     await hearings.correct_alarm(
         conn, row.id, raised=raised, cleared=cleared, told=told, facts=facts, now=now
     )

@@ -15,8 +15,10 @@ from functools import lru_cache
 
 import msgspec
 
-from rules.effects import Cleared, Effect, Paged, Raised, Stepped
+from rules.conditions import Value
+from rules.effects import Cleared, Effect, Flapped, Paged, Raised, Stepped
 from rules.engine import Facts, Said, Tick, next_due, step
+from rules.flapping import FLAPPED, flapped_facts
 from rules.rule import Offline, Rule, Severity, Silent
 from rules.ruleset import RuleSet
 from rules.state import DeviceState
@@ -34,12 +36,13 @@ class Told:
     cleared: int | None = None
     severity: Severity | None = None  # what its ladder made of it, where that is not the rule's own
     stepped: int = 0  # when that was
+    flapped: Mapping[str, Value] = field(default_factory=dict)  # where it flaps: how often, within what
     effects: list[tuple[Effect, int]] = field(default_factory=list)
 
     @property
-    def outline(self) -> tuple[int, int | None, bool, Severity | None]:
+    def outline(self) -> tuple[object, ...]:
         """What two tellings of it agree on, or do not."""
-        return self.raised, self.cleared, self.told, self.severity
+        return self.raised, self.cleared, self.told, self.severity, self.flapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,10 @@ class _Teller:
             if memory.raised is not None:
                 rule = rules.rules[rules.index[code]]
                 told = memory.page_at is None
-                self.stories[code] = [Told(rule, memory.raised, told=told, severity=memory.severity)]
+                flapped = flapped_facts(rule.flapping, memory.flaps)
+                self.stories[code] = [
+                    Told(rule, memory.raised, told=told, severity=memory.severity, flapped=flapped)
+                ]
 
     def until(self, state: DeviceState, wall: int, facts: Facts) -> DeviceState:
         """Let our clock run to `wall`: timers whose time comes before that run out."""
@@ -168,7 +174,8 @@ class _Teller:
         for effect in effects:
             told = self.stories.setdefault(effect.rule.code, [])
             if isinstance(effect, Raised):
-                told.append(Told(effect.rule, effect.at, told=effect.page))
+                flapped = {name: effect.facts[name] for name in FLAPPED if name in effect.facts}
+                told.append(Told(effect.rule, effect.at, told=effect.page, flapped=flapped))
             if not told:
                 continue
             story = told[-1]
@@ -178,6 +185,8 @@ class _Teller:
             elif isinstance(effect, Stepped):
                 story.severity = None if effect.severity == effect.rule.severity else effect.severity
                 story.stepped = effect.at
+            elif isinstance(effect, Flapped):
+                story.flapped = effect.facts
             elif isinstance(effect, Cleared):
                 story.cleared = effect.at
 

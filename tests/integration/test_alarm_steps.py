@@ -206,6 +206,24 @@ async def test_what_another_gateway_overtook_moves_the_ladder_as_if_nothing_had(
     assert (await history(conn))[-1] == ("severity", "minor", 17)
 
 
+async def overtaken(conn: AsyncConnection, book: RuleBook, *heard: Heard) -> None:
+    """Hear messages in this order, as several gateways do."""
+    newest = max(each.received_at for each in heard)
+    for each in heard:
+        await follow(conn, await hear(conn, [each], book, shared_at=newest), newest)
+
+
+async def test_what_another_gateway_overtook_is_counted_where_an_alarm_flaps(
+    conn: AsyncConnection, world: World, book: RuleBook
+) -> None:
+    """Need 10: how often it came back is told as if everything had been heard in order."""
+    comes = [happens(world, "door_close_fault", at) for at in (0, 10, 20, 26)]
+    goes = [happens(world, "automatic_restored", at) for at in (5, 15, 25)]
+    await overtaken(conn, book, comes[0], goes[0], comes[1], goes[1], comes[2], comes[3], goes[2])
+    flapped = "SELECT facts ->> 'flapped', facts ->> 'flapped_within' FROM alarm ORDER BY raised_at"
+    assert await rows(conn, flapped) == [(None, None), (None, None), ("4.0", "1h")]
+
+
 # Where the work on an order may stand when its alarm steps; the last is over.
 STATES = ("open", "assigned", "accepted", "en_route", "in_progress", "on_hold", "completed")
 
