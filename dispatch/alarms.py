@@ -104,7 +104,8 @@ async def _tell(
 ) -> None:
     """Hold back what something holds, and tell people of the rest.
 
-    Alarms that became `worse` matter here where they were held: what held them may let them through now.
+    Alarms that became `worse` matter here where they were held: what held them may let them through now. And
+    where their order is over: they ask for one like new alarms.
     """
     rules = {**worse, **told}
     found = sort_out(await _standings(conn, rules, now), rules, told.keys(), policy)
@@ -126,7 +127,7 @@ async def _open(
     now: datetime,
     policy: Policy,
 ) -> None:
-    """Note that people are told, and open what asks for work and never had an order."""
+    """Note that people are told, and open what asks for work and has no order."""
     await alarm_life.tell(conn, [each.alarm_id for each in free], now)
     openings = openings_of(free, rules, policy)
     if openings:

@@ -67,6 +67,7 @@ class Standing:
     held_by: HeldBecause | None  # as it stands in the database
     held: Text
     had_order: bool
+    has_order: bool  # one that is not over
     mute: Mute | None
     in_inspection: bool
     order: OtherOrder | None

@@ -26,26 +26,28 @@ def sort_out(
 ) -> Sorted:
     """What becomes of alarms, by id with their rules: those in `told` their rules tell of now.
 
-    The others became worse: they matter here where they were held, as what held them may let them through.
+    The others became worse: they matter here where they were held, as what held them may let them through,
+    and where their order is over: they ask for one again.
     """
     found = Sorted()
     for each in standings:
         hold = hold_of(each, rules[each.alarm_id].held_by, policy)
-        if each.alarm_id not in told and each.held_by is None:
+        again = each.had_order and not each.has_order
+        if each.alarm_id not in told and each.held_by is None and not again:
             continue
         if hold is None:
             found.free.append(each)
-        elif not each.had_order and (hold.because, hold.why) != (each.held_by, each.held):
+        elif not each.has_order and (hold.because, hold.why) != (each.held_by, each.held):
             found.holds[each.alarm_id] = hold
     return found
 
 
 def openings_of(free: Iterable[Standing], rules: Mapping[int, Rule], policy: Policy) -> list[Opening]:
-    """The work that alarms people hear of ask for: once each, and only where their rules want any."""
+    """The work that alarms people hear of ask for: where rules want any, and no order does it already."""
     return [
         _opening(each, rule, rule.order, policy)
         for each in free
-        if not each.had_order and (rule := rules[each.alarm_id]).order is not None
+        if not each.has_order and (rule := rules[each.alarm_id]).order is not None
     ]
 
 

@@ -130,6 +130,7 @@ class Scene:
             held_by=None if alarm.hold is None else alarm.hold.because,
             held=NOTHING if alarm.hold is None else alarm.hold.why,
             had_order=alarm.order is not None,
+            has_order=alarm.order is not None,  # counted once, though one that becomes worse may ask again
             mute=self._mute(alarm, at),
             in_inspection=asked.inspection
             and any(span.holds(at) for span in self._past.inspections.get(place.asset_id, ())),

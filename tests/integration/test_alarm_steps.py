@@ -224,6 +224,40 @@ async def test_what_another_gateway_overtook_is_counted_where_an_alarm_flaps(
     assert await rows(conn, flapped) == [(None, None), (None, None), ("4.0", "1h")]
 
 
+async def test_an_alarm_that_lives_on_when_all_is_known_has_an_order_again(
+    conn: AsyncConnection, world: World, book: RuleBook
+) -> None:
+    """Need 10: its order was cancelled when it seemed to be over."""
+    comes = [happens(world, "door_close_fault", at) for at in (0, 10, 20)]
+    goes = [happens(world, "automatic_restored", at) for at in (5, 15, 25)]
+    for back, gone in zip(comes, goes, strict=True):
+        await overtaken(conn, book, back, gone)
+    await overtaken(conn, book, shakes(world, 0, 90))
+    assert await rows(conn, "SELECT count(*) FROM alarm WHERE cleared_at IS NULL") == [(0,)]
+    await overtaken(conn, book, happens(world, "door_close_fault", 84))
+    live = "SELECT raised_at, facts ->> 'flapped' FROM alarm WHERE cleared_at IS NULL"
+    assert await rows(conn, live) == [(MORNING + 20 * MINUTE, "1.0")]  # of the last hour
+    orders = await rows(conn, "SELECT status FROM work_order ORDER BY id")
+    assert orders == [("cancelled",), ("cancelled",), ("cancelled",), ("open",)]
+
+
+@pytest.mark.parametrize(("status", "count"), [("completed", 2), ("cancelled", 2), ("accepted", 1)])
+async def test_an_alarm_that_becomes_worse_when_its_order_is_over_asks_for_one_again(
+    conn: AsyncConnection, world: World, book: RuleBook, status: str, count: int
+) -> None:
+    """Need 7: who is to come must know that it is worse than what was done about it."""
+    await conn.execute("INSERT INTO staff (code, name, phone) VALUES ('li', 'LI', '138')")
+    await take(conn, book, shakes(world, 35, 0))
+    await conn.execute(
+        "UPDATE work_order SET status = %(status)s, assignee_id = (SELECT id FROM staff WHERE code = 'li')",
+        {"status": status},
+    )
+    await take(conn, book, shakes(world, 55, 10))
+    orders = await rows(conn, "SELECT status, severity FROM work_order ORDER BY id")
+    assert orders[0][0] == status
+    assert orders[1:] == [("open", "major")] * (count - 1)
+
+
 # Where the work on an order may stand when its alarm steps; the last is over.
 STATES = ("open", "assigned", "accepted", "en_route", "in_progress", "on_hold", "completed")
 

@@ -164,6 +164,7 @@ STANDING = Standing(
     held_by=None,
     held=EMPTY,
     had_order=False,
+    has_order=False,
     mute=None,
     in_inspection=False,
     order=None,
