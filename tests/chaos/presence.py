@@ -96,10 +96,12 @@ def found(known: Spells, alarms: Iterable[Alarm]) -> list[tuple[str, str, str]]:
         spell = min(possible, key=lambda each: not each.certain, default=None)
         if spell is None:
             names.append((alarm.device, alarm.rule, f"impossible: {alarm} of {mine}"))
-        elif spell.certain or spell in once:
-            names.append((alarm.device, alarm.rule, spell.name))
+        elif spell in once:
+            names.append((alarm.device, alarm.rule, f"{spell.name} once more: {alarm} of {mine}"))
         else:
             once.add(spell)
+            if spell.certain:
+                names.append((alarm.device, alarm.rule, spell.name))
     return names
 
 
