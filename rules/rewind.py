@@ -40,7 +40,7 @@ class Told:
     effects: list[tuple[Effect, int]] = field(default_factory=list)
 
     @property
-    def outline(self) -> tuple[object, ...]:
+    def outline(self) -> tuple[int, int | None, bool, Severity | None, Mapping[str, Value]]:
         """What two tellings of it agree on, or do not."""
         return self.raised, self.cleared, self.told, self.severity, self.flapped
 
