@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from time import perf_counter
@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from billing import kiosk
 from billing.kiosk import PaymentTakenMeanwhile
 from clerestory.batch import Batch, Outcome
+from clerestory.lateness import late_moments
 from clerestory.reading import Reader
 from clerestory.tracing import RefusalLog, mark, tell
 from clerestory.turn import BeforeFailed, Turn
@@ -275,8 +276,9 @@ class Ingest:
         if batch.letters:
             await self._keep(conn, batch.letters)
 
-    async def _write_telemetry(self, conn: AsyncConnection, heard: Iterable[Heard]) -> None:
+    async def _write_telemetry(self, conn: AsyncConnection, heard: Sequence[Heard]) -> None:
         numbers = self._signals
+        await telemetry.note_late(conn, late_moments(heard, numbers))
         communities: list[int] = []
         devices: list[int] = []
         names: list[str] = []

@@ -23,13 +23,13 @@ from rules.engine import Facts, Tick
 from rules.engine import next_due as engine_next_due
 from rules.facts import facts_of, rules_for
 from rules.findings import Batch, Finding, Key
-from rules.hearing import inputs
+from rules.hearing import inputs, tells
 from rules.moments import to_moment
 from rules.overtaken import Stepped, step_device, step_in_order, straighten
 from rules.renewal import marked, renewed
 from rules.ruleset import RuleSet
 from rules.state import DeviceState, encode_state, load_state
-from rules.store import DueRow, Save, StateRow
+from rules.store import DueRow, Presence, Save, StateRow
 from storage.notify import notify_each
 from storage.unwell import is_unwell
 
@@ -53,13 +53,14 @@ class Locking:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What stepping some devices came to, to be stored.
+    """What stepping some devices came to, to be stored; `presence` is kept for replays.
 
     `shared`: where gateways share the messages, each device with its row, still to be put in order.
     """
 
     saves: list[Save]
     findings: list[Finding]
+    presence: list[Presence]
     shared: Sequence[tuple[StateRow, Stepped]] = ()
 
 
@@ -100,6 +101,7 @@ async def step_all(locking: Locking, book: RuleBook, *, shared: bool = False) ->
     """Step the rules of every device heard. Stores nothing, and lets others have their turn meanwhile."""
     saves: list[Save] = []
     findings: list[Finding] = []
+    presence: list[Presence] = []
     unsettled: list[tuple[StateRow, Stepped]] = []
     rows = await locking.asked.fetchall() if locking.asked else []
     for count, row in enumerate(rows, 1):
@@ -112,6 +114,11 @@ async def step_all(locking: Locking, book: RuleBook, *, shared: bool = False) ->
         for message in said[1:]:
             given += inputs(message, rules)
         before = load_state(row.state)
+        presence += [
+            Presence(key, message.received_at, message.online)
+            for message in said
+            if message.online is not None and tells(before, online=message.online, retained=message.retained)
+        ]
         if shared:
             fresh = renewed(before, rules)
             unsettled.append((row, step_in_order(device, rules, fresh, given, facts, findings)))
@@ -121,7 +128,7 @@ async def step_all(locking: Locking, book: RuleBook, *, shared: bool = False) ->
             saves.append(_save(key, after, _never_later(row.next_due, rules, after, facts)))
         if not count % DEVICES_A_TURN:
             await asyncio.sleep(0)
-    return Found(saves, findings, unsettled)
+    return Found(saves, findings, presence, unsettled)
 
 
 async def keep(conn: AsyncConnection, found: Found, shared_at: datetime | None = None) -> list[AlarmChange]:
@@ -135,6 +142,8 @@ async def keep(conn: AsyncConnection, found: Found, shared_at: datetime | None =
                 found.saves.append(_save(row.key, marked(each.after, each.rules), due))
     if found.saves:
         await store.save_states(conn, found.saves)
+    if found.presence:
+        await store.note_presence(conn, found.presence)
     return corrected + await _settle(conn, found.findings)
 
 

@@ -5,6 +5,7 @@ from rules.conditions import Value
 from rules.engine import Input, Said, Status
 from rules.moments import to_moment
 from rules.ruleset import RuleSet
+from rules.state import DeviceState
 
 
 def inputs(heard: Heard, rules: RuleSet) -> list[Input]:
@@ -25,3 +26,10 @@ def inputs(heard: Heard, rules: RuleSet) -> list[Input]:
     moments = sorted(values.keys() | events.keys())
     found += [Said(at, received, values.get(at, {}), events.get(at, {})) for at in moments]
     return found
+
+
+def tells(known: DeviceState, *, online: bool, retained: bool) -> bool:
+    """Whether a status is worth keeping: gone, or there again; not what the broker only repeats."""
+    if retained and (known.online is not None or known.heard is not None):
+        return False
+    return not online or known.online is not True

@@ -87,6 +87,33 @@ class Save(NamedTuple):
     next_due: int | None
 
 
+class Presence(NamedTuple):
+    """A device was said to be there or gone, by our clock."""
+
+    key: Key
+    heard_at: datetime
+    online: bool
+
+
+async def note_presence(conn: AsyncConnection, said: Sequence[Presence]) -> None:
+    """Keep for replays who was said to be there or gone."""
+    await conn.execute(
+        """
+        INSERT INTO presence (community_id, device_id, heard_at, online)
+        SELECT * FROM unnest(%(communities)b::int[], %(devices)b::int[], %(heard)s::timestamptz[],
+                             %(online)s::boolean[])
+               AS v (community_id, device_id, heard_at, online)
+         ORDER BY community_id, device_id, heard_at
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            **_columns([each.key for each in said]),
+            "heard": [each.heard_at for each in said],
+            "online": [each.online for each in said],
+        },
+    )
+
+
 async def lock_states(conn: AsyncConnection, keys: Sequence[Key]) -> AsyncCursor[StateRow]:
     """Lock the memories of some devices, in the order of their keys whoever else does the same.
 

@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow, class_row, scalar_row, tuple_row
 
 from storage.columns import Doubles, Integers, Moments, Smallints
 from storage.month import Month
-from storage.points import Bucket, Sample
+from storage.points import Bucket, LateMoment, Sample
 
 PARTITION_LOCK = 0x70617274  # "part"
 
@@ -123,8 +123,49 @@ async def compress_chunk(conn: AsyncConnection, name: Sequence[str]) -> None:
 
 
 async def delete_events(conn: AsyncConnection, before: datetime) -> int:
-    deleted = await conn.execute("DELETE FROM event WHERE ts < %(before)s", {"before": before})
+    """Delete older events, and of anything older when it was heard; how many events there were."""
+    moment = {"before": before}
+    await conn.execute("DELETE FROM heard_late WHERE ts < %(before)s", moment)
+    await conn.execute("DELETE FROM presence WHERE heard_at < %(before)s", moment)
+    deleted = await conn.execute("DELETE FROM event WHERE ts < %(before)s", moment)
     return deleted.rowcount
+
+
+async def insert_late(conn: AsyncConnection, late: Sequence[LateMoment]) -> None:
+    """Keep when these moments were heard, but for those of which something is stored already.
+
+    That came earlier, and this is a repeat. Each is looked up by itself, however many readings there are.
+    """
+    await conn.execute(
+        """
+        INSERT INTO heard_late (community_id, device_id, ts, heard_at)
+        SELECT v.community_id, v.device_id, v.ts, min(v.heard_at)
+          FROM unnest(%(communities)s::int[], %(devices)s::int[], %(moments)s::timestamptz[],
+                      %(heard)s::timestamptz[], %(signals)s::smallint[], %(codes)s::text[])
+               AS v (community_id, device_id, ts, heard_at, signal_id, code)
+         CROSS JOIN LATERAL (
+               SELECT count(*) AS n FROM (
+                   (SELECT 1 FROM reading AS r
+                     WHERE r.community_id = v.community_id AND r.device_id = v.device_id
+                       AND r.signal_id = v.signal_id AND r.ts = v.ts LIMIT 1)
+                    UNION ALL
+                   (SELECT 1 FROM event AS e
+                     WHERE e.community_id = v.community_id AND e.device_id = v.device_id
+                       AND e.code = v.code AND e.ts = v.ts LIMIT 1)) AS there) AS known
+         WHERE known.n = 0
+         GROUP BY 1, 2, 3
+         ORDER BY 1, 2, 3
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            "communities": [each.community_id for each in late],
+            "devices": [each.device_id for each in late],
+            "moments": [each.ts for each in late],
+            "heard": [each.heard_at for each in late],
+            "signals": [each.signal_id for each in late],
+            "codes": [each.code for each in late],
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from psycopg.pq import TransactionStatus
 from storage import columns, levels, rollup_store, rollups, store
 from storage.levels import HOUR, Grid
 from storage.month import Month, months
-from storage.points import Bucket, Sample, with_gaps
+from storage.points import Bucket, LateMoment, Sample, with_gaps
 from storage.rollup_store import Piece
 from storage.store import ReadingColumns
 
@@ -159,6 +159,12 @@ async def write_readings(
     if written:
         await rollups.mark_late(conn, communities, devices, signals, at, late_before)
     return written
+
+
+async def note_late(conn: AsyncConnection, late: Sequence[LateMoment]) -> None:
+    """Keep when moments were heard that happened before; to be called before what they tell is written."""
+    if late:
+        await store.insert_late(conn, late)
 
 
 async def _insert(
