@@ -9,9 +9,9 @@ _SIGNS = {"new": "+", "gone": "-", "different": "~"}
 _HELD = {
     "mute": "muted",
     "inspection": "in inspection",
-    "order": "by an order",
-    "parent": "by the parent's alarm",
-    "alarm": "by another alarm",
+    "order": "with work already ordered",
+    "parent": "under the parent's alarm",
+    "alarm": "under another alarm",
     "emergency": "in an emergency",
 }
 
@@ -28,9 +28,21 @@ def report_lines(found: Foresight, most: int | None) -> Iterator[str]:
     yield from _rules(found)
     yield from _orders(found)
     yield from _changes(found, most)
+    yield from _unknown(found)
+
+
+def _unknown(found: Foresight) -> Iterator[str]:
+    """What the answer leaves open, rule by rule."""
+    before = found.heard_before
+    if before is None:
+        return
+    until = f"{before:%Y-%m-%d %H:%M}Z" if before < found.end else "the end"
+    yield ""
+    yield f"up to {until} it is not known what came late: all is taken as heard when it happened"
+    if found.partly:
+        yield f"up to {until} being offline is not known, only the rest: {', '.join(found.partly)}"
     if found.skipped:
-        yield ""
-        yield f"not replayed, because being offline is not stored: {', '.join(found.skipped)}"
+        yield f"not replayed, because being offline is not known: {', '.join(found.skipped)}"
 
 
 def _rules(found: Foresight) -> Iterator[str]:

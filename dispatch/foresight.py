@@ -102,6 +102,9 @@ class Change(msgspec.Struct, frozen=True):
 class Foresight(msgspec.Struct, frozen=True):
     """All of it. `skipped` are rules that cannot be replayed; `left_out` changes are only counted.
 
+    `partly` are rules of which only a part is known before `heard_since`: until then who was gone is not, nor
+    what was heard late; where it is None, of all the time.
+
     `rehearsed`: orders are what would have been opened, after holds and grouping; else what was asked for.
     """
 
@@ -119,6 +122,14 @@ class Foresight(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     left_out: int
     rehearsed: bool = False
+    partly: tuple[str, ...] = ()
+    heard_since: datetime | None = None
+
+    @property
+    def heard_before(self) -> datetime | None:
+        """Up to when of this time all is taken as heard when it happened; None where it is known of all."""
+        since = self.heard_since
+        return None if since is not None and since <= self.start else min(since or self.end, self.end)
 
     @property
     def today(self) -> Funnel:
@@ -161,6 +172,8 @@ async def foresee(
         changes=await _changes(conn, tally.differences),
         left_out=tally.left_out,
         rehearsed=rehearsed,
+        partly=report.partly,
+        heard_since=report.heard_since,
     )
 
 

@@ -58,6 +58,8 @@ async def done_trial(conn: AsyncConnection, account_id: int, now: datetime, *, d
         changes=(Change("home", device, name, rule, "new", None, alarm, None),),
         left_out=0,
         rehearsed=True,
+        partly=("elevator_offline",),
+        heard_since=now - 10 * DAY,
     )
     await trial_store.finish(conn, trial, msgspec.json.encode(found), now)
     return trial

@@ -1,5 +1,6 @@
 """A trial: how far it is, what it found, the moments on a chart, and switching on."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -75,9 +76,16 @@ async def _page(request: web.Request, fault: str = "", status: int = 200) -> web
             "lines": diff(present.text if present else "", trial.text),
             "overtaken": overtaken(request, known, trial.file, trial.base),
             "fault": fault,
+            "rule_title": _titles(request, known.book),
         },
         status=status,
     )
+
+
+def _titles(request: web.Request, book: RuleBook) -> Callable[[str], str]:
+    """Return how rules are called now; one that is in no file yet by its code."""
+    language, titles = language_of(request), {rule.code: rule.title for rule in book.rules}
+    return lambda code: titles[code][language] if code in titles else code
 
 
 def _view(request: web.Request, trial: Trial) -> dict[str, object]:

@@ -21,6 +21,7 @@ from rules.replay import store
 from rules.replay.run import Part, Progress, replayed
 from rules.replay.tally import Tally
 from rules.replay.warmup import warm_up
+from rules.rule import Offline
 from rules.sources import Source
 from storage.pool import in_utc
 
@@ -54,7 +55,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found, by how many processes in what time. `skipped` are rules that cannot be replayed."""
+    """What was found, by how many processes in what time.
+
+    `skipped` are rules that cannot be replayed, `partly` those that listen to who is gone: that is known from
+    `heard_since` on, and so is what was heard late.
+    """
 
     tally: Tally
     warm_from: datetime
@@ -63,6 +68,8 @@ class Report:
     skipped: tuple[str, ...]
     before: RuleBook
     after: RuleBook
+    partly: tuple[str, ...] = ()
+    heard_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +90,27 @@ async def replay(url: str, order: Order, tell: Tell, *, processes: int | None = 
     warm_from = order.start - (order.warm_up or warm_up((before, after), order.classes))
     async with await AsyncConnection.connect(in_utc(url)) as conn:
         ids = await store.device_ids(conn, order.classes, order.community, order.start)
+        since = await store.heard_since(conn)
     count = max(1, min(processes or os.cpu_count() or 1, len(ids)))
-    whole = Part(url, order.old, order.new, tuple(ids), warm_from, order.start, order.end)
+    whole = Part(url, order.old, order.new, tuple(ids), warm_from, order.start, order.end, since)
     parts = [msgspec.structs.replace(whole, devices=tuple(ids[n::count])) for n in range(count)]
     tallies = await _run_all(parts, tell)
-    rules = {rule.code: rule for book in (before, after) for rule in book.rules}
-    skipped = tuple(
-        sorted(
-            code for code, rule in rules.items() if rule.asset_class in order.classes and not replayed(rule)
-        )
+    rules = [rule for book in (before, after) for rule in book.rules if rule.asset_class in order.classes]
+    skipped = {rule.code for rule in rules if not replayed(rule, since, order.end)}
+    partly: set[str] = set()
+    if since is None or since > order.start:
+        partly = {rule.code for rule in rules if rule.listens_to(Offline)} - skipped
+    return Report(
+        tally=Tally.sum(tallies),
+        warm_from=warm_from,
+        seconds=perf_counter() - began,
+        processes=count,
+        skipped=tuple(sorted(skipped)),
+        before=before,
+        after=after,
+        partly=tuple(sorted(partly)),
+        heard_since=since,
     )
-    return Report(Tally.sum(tallies), warm_from, perf_counter() - began, count, skipped, before, after)
 
 
 async def _run_all(parts: Sequence[Part], tell: Tell) -> list[Tally]:

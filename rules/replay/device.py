@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from rules.effects import Cleared, Effect, Paged, Raised, Stepped
-from rules.engine import Facts, Said, Tick, next_due, step
+from rules.engine import Facts, Said, Status, Tick, next_due, step
 from rules.replay.story import Step, Story
 from rules.ruleset import RuleSet
 from rules.state import DeviceState
@@ -26,10 +26,7 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 class DeviceReplay:
-    """Steps one set of rules through one device's history, as gateway and worker would have together.
-
-    Everything is taken as heard when it happened: when it was in truth received is not stored.
-    """
+    """Steps one set of rules through one device's history, as gateway and worker would have together."""
 
     def __init__(self, rules: RuleSet, facts: Facts) -> None:
         self._rules = rules
@@ -40,11 +37,11 @@ class DeviceReplay:
         self._stories: list[Story] = []  # of the same alarms
         self._live: dict[str, int] = {}  # positions in `_alarms`, by rule
 
-    def take(self, said: Said) -> None:
-        """Hear what the device said of one moment; moments come in order."""
-        if self._due is not None and self._due <= said.at:
-            self.sleep(said.at)
-        self._step(said)
+    def take(self, given: Said | Status) -> None:
+        """Hear what the device said, or that it is there or gone, in the order in which that was heard."""
+        if self._due is not None and self._due <= given.received:
+            self.sleep(given.received)
+        self._step(given)
 
     def sleep(self, until: int) -> None:
         """Let the clock move on, and every timer on the way run out at its very moment."""
@@ -64,13 +61,13 @@ class DeviceReplay:
         """All alarms so far, with the moments to act on them; not yet of a device or a side."""
         return self._stories
 
-    def _step(self, given: Said | Tick) -> None:
+    def _step(self, given: Said | Status | Tick) -> None:
         before = self._state
         self._state, effects = step(self._rules, before, given, self._facts)
         if self._state is not before or isinstance(given, Tick):
             self._due = next_due(self._rules, self._state, self._facts)
         for effect in effects:
-            self._note(effect, given.now if isinstance(given, Tick) else given.at)
+            self._note(effect, given.now if isinstance(given, Tick) else given.received)
 
     def _note(self, effect: Effect, now: int) -> None:
         code = effect.rule.code

@@ -9,12 +9,13 @@ from psycopg import AsyncConnection, IsolationLevel
 
 from config.vocabulary import load_vocabulary
 from rules.book import RuleBook, load_sources
-from rules.engine import Said
+from rules.engine import Said, Status
 from rules.facts import facts_of, rules_for
 from rules.moments import to_moment
 from rules.renewal import marks_of
 from rules.replay import store
 from rules.replay.device import Alarm, DeviceReplay, seen
+from rules.replay.ears import Ears
 from rules.replay.reel import Reel, readers
 from rules.replay.store import Subject
 from rules.replay.story import CHANGED, TODAY
@@ -31,7 +32,8 @@ AT_ONCE = 200
 class Part(msgspec.Struct, frozen=True):
     """What one process is asked for. `warm_from` is before `start`: from there on the rules warm up.
 
-    `old` may be empty: then only the changed rules run, and nothing is compared with today's.
+    `old` may be empty: then only the changed rules run, and nothing is compared with today's. `heard_since`:
+    from when on it is known what was heard late and who was gone; None: never.
     """
 
     url: str
@@ -41,6 +43,7 @@ class Part(msgspec.Struct, frozen=True):
     warm_from: datetime
     start: datetime
     end: datetime
+    heard_since: datetime | None = None
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -71,9 +74,10 @@ async def run_part(part: Part, tell: Tell) -> Tally:
     return tally
 
 
-def replayed(rule: Rule) -> bool:
-    """Whether a rule can be replayed: what devices and broker say of being offline is not stored."""
-    return not all(isinstance(trigger, Offline) for trigger in rule.triggers)
+def replayed(rule: Rule, heard_since: datetime | None, end: datetime) -> bool:
+    """Whether a rule can be replayed at all: one that only listens to who is gone needs that to be known."""
+    knows = heard_since is not None and heard_since < end
+    return knows or not all(isinstance(trigger, Offline) for trigger in rule.triggers)
 
 
 def acting_rules(books: Iterable[RuleBook]) -> frozenset[str]:
@@ -122,7 +126,11 @@ class _Run:
         self._warm_from, self._start = to_moment(part.warm_from), to_moment(part.start)
         self._ends = [to_moment(min(part.end, each.until or part.end)) for each in devices]
         self._replays = [self._begin(each) for each in devices]
-        self._rules = [{rule.code: rule for rule in book.rules if replayed(rule)} for book in books]
+        self._rules = [
+            {rule.code: rule for rule in book.rules if replayed(rule, part.heard_since, part.end)}
+            for book in books
+        ]
+        self._ears: list[Ears | None] = []
         self._acting = acting_rules(books)
         self._recorded: dict[int, list[Alarm]] = {}
 
@@ -138,6 +146,7 @@ class _Run:
 
     async def run(self, conn: AsyncConnection, tell: Callable[[float], None]) -> None:
         part = self._part
+        await self._prick_up(conn)
         before = Reel(self._known, self._hear, self._leave_alone)
         before.feed(await store.last_before(conn, self._devices, self._signals, self._events, part.warm_from))
         before.end()
@@ -153,10 +162,28 @@ class _Run:
         reel.end()
         tell(len(self._devices))
 
+    async def _prick_up(self, conn: AsyncConnection) -> None:
+        """Learn what was not heard as it happened, and who was gone when: of most devices nothing."""
+        times = self._part.warm_from, self._part.end
+        late = await store.heard_late(conn, self._devices, *times)
+        statuses = await store.presence(conn, self._devices, *times)
+        self._ears = [
+            Ears(late.get(n, {}), statuses.get(n, ())) if n in late or n in statuses else None
+            for n in range(len(self._devices))
+        ]
+
     def _hear(self, device: int, said: Said) -> None:
-        if said.at < self._ends[device]:
+        ears = self._ears[device]
+        if ears is None:
+            self._take(device, said)
+            return
+        for given in ears.take(said):
+            self._take(device, given)
+
+    def _take(self, device: int, given: Said | Status) -> None:
+        if given.received < self._ends[device]:
             for replay in self._replays[device]:
-                replay.take(said)
+                replay.take(given)
 
     def _leave_alone(self, ended: int, begun: int) -> None:
         """What was before does not end a device."""
@@ -168,7 +195,10 @@ class _Run:
                 self._finish(device)
 
     def _finish(self, device: int) -> None:
-        subject, end = self._devices[device], self._ends[device]
+        subject, end, ears = self._devices[device], self._ends[device], self._ears[device]
+        if ears is not None:
+            for given in ears.rest():
+                self._take(device, given)
         sides: list[list[Alarm]] = []
         for replay, rules in zip(self._replays[device], self._rules, strict=True):
             replay.sleep(end)

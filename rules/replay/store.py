@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, tuple_row
@@ -150,15 +151,74 @@ async def history(
             ) AS said
             ORDER BY d.n, said.ts
             """,
-            {
-                "communities": [each.community_id for each in devices],
-                "devices": [each.device_id for each in devices],
-                "start": start,
-                "end": end,
-            },
+            _during(devices, start, end),
         )
         while page := await cursor.fetchmany(PAGE):
             yield page
+
+
+async def heard_since(conn: AsyncConnection) -> datetime | None:
+    """From when on it is kept what was heard late, and who was gone."""
+    row = await (await conn.execute("SELECT at FROM heard_since")).fetchone()
+    return None if row is None else row[0]
+
+
+async def heard_late(
+    conn: AsyncConnection, devices: Sequence[Subject], start: datetime, end: datetime
+) -> dict[int, dict[int, int]]:
+    """When what happened from `start` to before `end` was heard, if late, by the device's position."""
+    cursor = await conn.execute(
+        """
+        SELECT d.n::int - 1, l.ts, l.heard_at
+          FROM unnest(%(communities)s::int[], %(devices)s::int[]) WITH ORDINALITY
+               AS d (community_id, device_id, n)
+          JOIN heard_late AS l ON l.community_id = d.community_id AND l.device_id = d.device_id
+         WHERE l.ts >= %(start)s AND l.ts < %(end)s
+        """,
+        _during(devices, start, end),
+        binary=True,
+    )
+    found: dict[int, dict[int, int]] = {}
+    async for device, ts, heard_at in cursor:
+        found.setdefault(device, {})[to_moment(ts)] = to_moment(heard_at)
+    return found
+
+
+async def presence(
+    conn: AsyncConnection, devices: Sequence[Subject], start: datetime, end: datetime
+) -> dict[int, list[tuple[int, bool]]]:
+    """When devices, by position, were said to be there or gone, from the last word before `start` on."""
+    cursor = await conn.execute(
+        """
+        SELECT d.n::int - 1, p.heard_at, p.online
+          FROM unnest(%(communities)s::int[], %(devices)s::int[]) WITH ORDINALITY
+               AS d (community_id, device_id, n)
+         CROSS JOIN LATERAL (
+               (SELECT heard_at, online FROM presence
+                 WHERE community_id = d.community_id AND device_id = d.device_id AND heard_at < %(start)s
+                 ORDER BY heard_at DESC LIMIT 1)
+                UNION ALL
+               (SELECT heard_at, online FROM presence
+                 WHERE community_id = d.community_id AND device_id = d.device_id
+                   AND heard_at >= %(start)s AND heard_at < %(end)s)) AS p
+         ORDER BY d.n, p.heard_at
+        """,
+        _during(devices, start, end),
+        binary=True,
+    )
+    found: dict[int, list[tuple[int, bool]]] = {}
+    async for device, heard_at, online in cursor:
+        found.setdefault(device, []).append((to_moment(heard_at), online))
+    return found
+
+
+def _during(devices: Sequence[Subject], start: datetime, end: datetime) -> dict[str, Any]:
+    return {
+        "communities": [each.community_id for each in devices],
+        "devices": [each.device_id for each in devices],
+        "start": start,
+        "end": end,
+    }
 
 
 async def recorded_alarms(

@@ -189,7 +189,7 @@ async def replayed(
     return order, Report(tally, warm_from, 1.0, 1, (), load_sources(today), load_sources(changed))
 
 
-async def orders_there_were(conn: AsyncConnection) -> list[tuple[int, frozenset[ALARM]]]:
+async def orders_there_were(conn: AsyncConnection) -> list[tuple[int, list[ALARM]]]:
     """When each order was opened for alarms, and for which."""
     found = await rows(
         conn,
@@ -202,12 +202,12 @@ async def orders_there_were(conn: AsyncConnection) -> list[tuple[int, frozenset[
         id_: (device, rule, to_moment(raised))
         for id_, device, rule, raised in await rows(conn, "SELECT id, device_id, rule, raised_at FROM alarm")
     }
-    return sorted((to_moment(at), frozenset(alarms[each] for each in ids)) for at, ids in found)
+    return sorted((to_moment(at), sorted(alarms[each] for each in ids)) for at, ids in found)
 
 
 async def orders_rehearsed(
     conn: AsyncConnection, order: Order, report: Report, policy: Policy
-) -> list[tuple[int, frozenset[ALARM]]]:
+) -> list[tuple[int, list[ALARM]]]:
     """The same by a rehearsal of today's rules."""
     past = await remember(conn, order, report)
     stories = [each for each in report.tally.stories if each.sides & TODAY]
@@ -219,7 +219,7 @@ async def orders_rehearsed(
         if each.order is not None:
             story = each.story
             alarms.setdefault(each.order, set()).add((story.device_id, story.rule, story.raised))
-    return sorted((opened[number], frozenset(found)) for number, found in alarms.items())
+    return sorted((opened[number], sorted(found)) for number, found in alarms.items())
 
 
 def grouping_house() -> Policy:
