@@ -21,7 +21,7 @@ from psycopg import AsyncConnection
 
 from benchmarks.machine import machine, table
 from config.vocabulary import load_vocabulary
-from dispatch.foresight import foresee
+from dispatch.foreseeing import foresee
 from rules.replay.crew import Done, Order, Report, replay
 from rules.sources import Source, file_sources
 from storage import telemetry

@@ -13,7 +13,8 @@ import msgspec
 from clerestory.site import Site
 from config.tasks import end
 from config.text import printable
-from dispatch.foresight import Foresight, foresee
+from dispatch.foreseeing import foresee
+from dispatch.foresight import Foresight
 from rules.document import RuleFileError
 from rules.replay.crew import Done, Order, ReplayFailed, replay
 from rules.sources import Source, class_of, put_in

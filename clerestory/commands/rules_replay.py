@@ -17,7 +17,8 @@ from clerestory.site import open_site
 from config.clock import SystemClock
 from config.duration import parse_duration
 from config.settings import load_settings
-from dispatch.foresight import Foresight, foresee
+from dispatch.foreseeing import foresee
+from dispatch.foresight import Foresight
 from rules.compile import compile_text
 from rules.document import RuleFileError
 from rules.replay import store

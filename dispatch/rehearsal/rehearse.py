@@ -4,22 +4,20 @@ The decisions are those of `telling`, `holds` and `grouping`; what people do wit
 Everybody hears of everything at the moment it happens. Pure.
 """
 
-import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from itertools import count
 from typing import Literal
 
 from dispatch import grouping, telling
-from dispatch.grouping import Joinable, Opening, Party
+from dispatch.grouping import Opening, Party
 from dispatch.holds import HeldBecause, Hold, hold_of
-from dispatch.new_order import NewOrder
 from dispatch.policy import Policy
+from dispatch.rehearsal.agenda import Agenda
 from dispatch.rehearsal.lives import Lives
 from dispatch.rehearsal.past import Past, PastAlarm, Place
-from dispatch.rehearsal.scene import LiveAlarm, LiveOrder, Scene
+from dispatch.rehearsal.scene import LiveAlarm, LiveOrder, Scene, joinable
 from dispatch.status import LIVE
 from rules.moments import from_moment, span
 from rules.replay.story import Step, Story
@@ -76,8 +74,7 @@ class _Rehearsal:
         self._longest = span(max((group.within for group in groups), default=timedelta()))
         self._numbers = count(1)
         self._settled: list[Settled] = []
-        self._coming: list[tuple[int, int, Callable[[int], None]]] = []
-        self._n = count()
+        self._agenda = Agenda()
         # Of one moment: alarms that are told, that became worse, that ended; assets to look at again.
         self._told: dict[int, LiveAlarm] = {}
         self._worse: dict[int, LiveAlarm] = {}
@@ -92,25 +89,23 @@ class _Rehearsal:
         quiet += [(each.community_id, each.span) for each in self._past.emergencies]
         for community_id, each in quiet:
             for at in (each.start, each.end):
-                self._at(at, self._touch_community, community_id)
+                self._agenda.at(at, self._touch_community, community_id)
         for asset_id, spans in self._past.inspections.items():
             for each in spans:
                 for at in (each.start, each.end):
-                    self._at(at, self._touch, asset_id)
+                    self._agenda.at(at, self._touch, asset_id)
         for number, story in enumerate([*self._past.others, *stories]):
             if story.device_id not in self._past.places:
                 continue
-            self._at(story.known, self._raise, number, story)
+            self._agenda.at(story.known, self._raise, number, story)
             for step in story.steps:
-                self._at(step.at, self._step, number, step)
-            self._at(story.told, self._tell, number)
-            self._at(story.over, self._end, number)
+                self._agenda.at(step.at, self._step, number, step)
+            self._agenda.at(story.told, self._tell, number)
+            self._agenda.at(story.over, self._end, number)
 
     def run(self, end: int) -> list[Settled]:
         """Go on until `end`; what then is still held has got nothing."""
-        while self._coming and (at := self._coming[0][0]) < end:
-            while self._coming and self._coming[0][0] == at:
-                heapq.heappop(self._coming)[2](at)
+        for at in self._agenda.until(end):
             self._act(at)
         for held in self._held.values():
             for alarm in held.values():
@@ -119,14 +114,9 @@ class _Rehearsal:
 
     # --- what happens ---------------------------------------------------------------------------------
 
-    def _at(self, at: int | None, what: Callable[..., None], *about: object) -> None:
-        if at is not None:
-            coming: tuple[int, int, Callable[[int], None]] = (at, next(self._n), partial(what, *about))
-            heapq.heappush(self._coming, coming)
-
     def _expect_moves(self, order: LiveOrder) -> None:
         for at, _ in order.moves:
-            self._at(at, self._touch, order.there.asset_id)
+            self._agenda.at(at, self._touch, order.there.asset_id)
 
     def _touch(self, asset_id: int, at: int) -> None:
         del at
@@ -274,7 +264,7 @@ class _Rehearsal:
     def _new_order(self, party: Party, alarms: Sequence[LiveAlarm], at: int) -> LiveOrder:
         past = [PastAlarm(each.device_id, each.rule, each.raised, each.cleared) for each in _stories(alarms)]
         moves, known = self._lives.of(party, past, alarms[0].place, at)
-        there = _there(grouping.together(party), alarms[0].place, at)
+        there = joinable(grouping.together(party), alarms[0].place, at)
         return LiveOrder(
             next(self._numbers), there, party.lead.group is not None, [(at, "open"), *moves], known=known
         )
@@ -295,27 +285,3 @@ class _Rehearsal:
 
 def _stories(alarms: Iterable[LiveAlarm]) -> list[Story]:
     return [alarm.story for alarm in alarms]
-
-
-def _there(new: NewOrder, place: Place, at: int) -> Joinable:
-    """A new order as alarms find it that might join."""
-    return Joinable(
-        id=at,
-        number="",
-        community_id=new.community_id,
-        asset_id=new.asset_id,
-        area_id=place.area_id,
-        kind=new.kind,
-        skill=new.skill,
-        severity=new.severity,
-        status="open",
-        opened_at=from_moment(at),
-        cancel_on_clear=new.cancel_on_clear,
-        checklist=new.checklist,
-        todo=new.todo,
-        safety=new.safety,
-        respond_by=None,
-        arrive_by=None,
-        complete_by=None,
-        assignee_id=None,
-    )

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from config.text import Text
 from dispatch.grouping import Joinable
 from dispatch.holds import Emergency, Hold, Mute, OtherAlarm, OtherOrder, Standing
-from dispatch.new_order import NOTHING
+from dispatch.new_order import NOTHING, NewOrder
 from dispatch.rehearsal.past import Past, PastOrder, Place
 from dispatch.status import AT_WORK, LIVE, Severity, Status
 from rules.moments import from_moment
@@ -177,8 +178,8 @@ def _opened(order: LiveOrder) -> int:
 
 
 def _recorded(order: PastOrder) -> LiveOrder:
-    there = Joinable(
-        id=order.opened,  # the later is the greater, as with those that are rehearsed
+    there = _there(
+        order.opened,
         number=order.number,
         community_id=order.community_id,
         asset_id=order.asset_id,
@@ -186,19 +187,45 @@ def _recorded(order: PastOrder) -> LiveOrder:
         kind=order.kind,
         skill=order.skill,
         severity=order.severity,
-        status="open",
-        opened_at=from_moment(order.opened),
         cancel_on_clear=order.cancel_on_clear,
         checklist=(),
         todo=NOTHING,
         safety=NOTHING,
-        respond_by=None,
-        arrive_by=None,
-        complete_by=None,
-        assignee_id=None,
     )
     moves: list[tuple[int, Status]] = [
         (order.opened, "open"),
         *((each.at, each.status) for each in order.moves),
     ]
     return LiveOrder(0, there, order.joinable, moves)
+
+
+def joinable(new: NewOrder, place: Place, at: int) -> Joinable:
+    """A new order as alarms find it that might join."""
+    return _there(
+        at,
+        number="",
+        community_id=new.community_id,
+        asset_id=new.asset_id,
+        area_id=place.area_id,
+        kind=new.kind,
+        skill=new.skill,
+        severity=new.severity,
+        cancel_on_clear=new.cancel_on_clear,
+        checklist=new.checklist,
+        todo=new.todo,
+        safety=new.safety,
+    )
+
+
+def _there(opened: int, **columns: Any) -> Joinable:  # noqa: ANN401 - the columns of a Joinable
+    """The later is the greater, whether rehearsed or recorded; deadlines and who has it do not matter."""
+    return Joinable(
+        id=opened,
+        status="open",
+        opened_at=from_moment(opened),
+        respond_by=None,
+        arrive_by=None,
+        complete_by=None,
+        assignee_id=None,
+        **columns,
+    )

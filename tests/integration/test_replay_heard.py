@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from clerestory.ingest import Ingest
 from config.vocabulary import load_vocabulary
 from dispatch.alarms import follow
-from dispatch.foresight import foresee
+from dispatch.foreseeing import foresee
 from dispatch.lookout import look_after
 from dispatch.policy import shipped_policy
 from gateway.delivery import Delivery

@@ -16,7 +16,8 @@ from clerestory.replay_words import funnel_words, report_lines
 from config.text import Text
 from config.vocabulary import load_vocabulary
 from dispatch import moves, office, quieting, records
-from dispatch.foresight import Foresight, foresee
+from dispatch.foreseeing import foresee
+from dispatch.foresight import Foresight
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import By
 from dispatch.policy import Policy, shipped_policy
