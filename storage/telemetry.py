@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.errors import CheckViolation, LockNotAvailable, UniqueViolation
 from psycopg.pq import TransactionStatus
 
-from storage import columns, levels, rollup_store, rollups, store
+from storage import chart_store, columns, levels, rollup_store, rollups, store
 from storage.levels import HOUR, Grid
 from storage.month import Month, months
 from storage.points import Bucket, LateMoment, Sample, with_gaps
@@ -270,9 +270,7 @@ async def series(
         )
     else:
         ids = await store.signal_ids(conn, [signal])
-        found = await rollup_store.buckets(
-            conn, community_id, device_id, ids.get(signal, 0), over.level, over
-        )
+        found = await chart_store.buckets(conn, community_id, device_id, ids.get(signal, 0), over.level, over)
     return with_gaps(found, over.start, end, over.step)
 
 
@@ -290,14 +288,14 @@ async def heard_hours(
     """
     ids = await store.signal_ids(conn, signals)
     over = Grid(levels.floor_to(start, HOUR.width), end, HOUR.width, HOUR)
-    return dict(await rollup_store.counts(conn, community_id, device_id, list(ids.values()), over))
+    return dict(await chart_store.counts(conn, community_id, device_id, list(ids.values()), over))
 
 
 async def was_heard_before(
     conn: AsyncConnection, community_id: int, device_id: int, moment: datetime
 ) -> bool:
     """Whether a device had sent any reading before a moment, as far back as anything is kept."""
-    return await rollup_store.is_heard_before(conn, community_id, device_id, moment)
+    return await chart_store.is_heard_before(conn, community_id, device_id, moment)
 
 
 async def latest(conn: AsyncConnection, community_id: int, device_id: int) -> dict[str, Sample]:

@@ -13,7 +13,8 @@ from config.profiles import Profile, load_profiles
 from config.text import Language, Text
 from gateway.devices import listing, register
 from gateway.devices.attributes import NOTE, Limits, limits_in_words
-from gateway.devices.draft import Fault, Fit, Registered, Wanted, judge, shown_value
+from gateway.devices.draft import Fault, Fit, Registered, Wanted, shown_value
+from gateway.devices.judging import judge
 from web import desk_store
 from web.desk_store import AssetFound
 from web.errors import Refusal

@@ -13,8 +13,9 @@ from clerestory.site import Site
 from config.profiles import load_profiles
 from config.text import Language
 from gateway.devices import importing, listing, register, store
-from gateway.devices.draft import Fit, Registered, Wanted, judge
+from gateway.devices.draft import Fit, Registered, Wanted
 from gateway.devices.importing import Plan
+from gateway.devices.judging import judge
 from gateway.devices.payloads import readable_name
 from gateway.devices.register import DeviceRefused, Hand
 from gateway.devices.sheet import HEADINGS, Unreadable, read, write_csv, write_excel

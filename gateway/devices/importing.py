@@ -6,7 +6,8 @@ from hashlib import sha256
 from typing import Final
 
 from config.text import Text
-from gateway.devices.draft import Fault, Fit, Land, Registered, judge, shown_value
+from gateway.devices.draft import Fault, Fit, Land, Registered, shown_value
+from gateway.devices.judging import judge
 from gateway.devices.sheet import HEADINGS, Row, Sheet, SheetFault
 
 MOST_FAULTS: Final = 500

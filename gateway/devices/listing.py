@@ -6,7 +6,7 @@ from typing import Protocol
 from config.profiles import Profiles
 from config.text import Language, Text
 from gateway.devices.attributes import DESCRIPTIVE, NOTE, Limits, limits_in_words
-from gateway.devices.draft import KIOSK
+from gateway.devices.judging import KIOSK
 from gateway.devices.sheet import HEADINGS
 
 

@@ -20,7 +20,8 @@ from config.profiles import load_profiles
 from config.settings import Settings
 from gateway.delivery import Delivery
 from gateway.devices import adopting, guessing, listing, register, store, strangers
-from gateway.devices.draft import Fit, Registered, Wanted, judge
+from gateway.devices.draft import Fit, Registered, Wanted
+from gateway.devices.judging import judge
 from gateway.devices.register import DeviceRefused, GoneMeanwhile, Hand
 from rules.book import load_rulebook
 from tests.integration.gateway_world import (

@@ -15,7 +15,8 @@ from config.profiles import load_profiles
 from config.text import Language, Text, printable, unprintable
 from gateway.delivery import Delivery
 from gateway.devices import guessing, importing, listing
-from gateway.devices.draft import AssetKnown, Fit, Land, Registered, Wanted, judge
+from gateway.devices.draft import AssetKnown, Fit, Land, Registered, Wanted
+from gateway.devices.judging import judge
 from gateway.devices.payloads import MOST_SHOWN, readable
 from gateway.devices.sheet import (
     HEADINGS,
