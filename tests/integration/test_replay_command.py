@@ -111,6 +111,11 @@ async def test_it_reads_well(scene: Scene, tmp_path: Path) -> None:
     assert overflow.split() == ["bin_overflow", "2", "14", "12", "0", "0", "0", "0"]
     assert any("waste_collection in home/All" in line and "王建国, 赵海" in line for line in lines)
     assert "+ bin_overflow home/bin-7: major 10-05 12:05:00–10-05 18:00:00; not recorded" in lines
+    assert "today    2 alarms → 2 orders" in lines
+    assert "changed  14 alarms → 14 orders" in lines
+    assert "orders nobody ever had (2 today, 14 changed) are taken to last as such orders usually do" in lines
+    # This database is newer than the history in it.
+    assert "up to the end it is not known what came late: all is taken as heard when it happened" in lines
 
 
 async def test_rules_that_say_the_same_change_nothing(scene: Scene, tmp_path: Path) -> None:
