@@ -30,8 +30,8 @@ from web.errors import Refusal
 from web.house import house_of, now_of
 from web.i18n import language_of
 from web.render import page
+from web.rule_described import Described, described
 from web.rules_pages import known_of, naming, number, overtaken
-from web.rules_shown import Described, described
 from web.session import account_of
 
 BODY: Final = 2 * LONGEST_TEXT

@@ -11,6 +11,7 @@ from config.vocabulary import load_vocabulary
 from dispatch.policy import shipped_policy
 from dispatch.switching import rules_gone
 from rules.document import RuleFileError
+from rules.sources import class_of
 from rules.versions import store, trial_store
 from rules.versions.force import InForce
 from rules.versions.store import Version
@@ -28,7 +29,7 @@ from web.errors import Refusal
 from web.house import house_of, now_of
 from web.i18n import language_of
 from web.render import page, translator
-from web.rules_shown import shown_file
+from web.rules_shown import differences, shown_file
 from web.session import account_of, zone_of
 from web.times import exact
 
@@ -119,15 +120,18 @@ async def version(request: web.Request) -> web.StreamResponse:
     found = history.get(int(asked)) if asked.isascii() and asked.isdecimal() and len(asked) < 9 else None  # noqa: PLR2004 - more is no number of a version
     if found is None:
         raise Refusal(404)
-    before = history.get(found.version - 1)
+    earlier, later = words_of(history.get(found.version - 1), found), words_of(found, found)
     return page(
         request,
         "rules/version.html",
         {
+            **naming(request),
             "file": file,
+            "asset_class": class_of(source) if (source := known.source(file)) else None,
             "version": found,
             "newest": known.version(file),
-            "lines": diff(words_of(before, found), words_of(found, found)),
+            "differences": differences(known, file, earlier, later),
+            "lines": diff(earlier, later),
         },
     )
 

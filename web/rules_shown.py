@@ -4,31 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from config.text import Text
-from config.vocabulary import load_vocabulary
-from dispatch.policy import shipped_policy
-from rules.book import RuleBook
+from rules.book import RuleBook, load_sources
+from rules.document import RuleFileError
 from rules.editing import codes_of, open_rule
-from rules.sources import class_of
+from rules.sources import Source, class_of, put_in
 from rules.versions.force import InForce
 from rules.versions.store import Version
-from rules.wording.names import names_of
-from rules.wording.rules import RuleWords, rule_words
 from web.errors import Refusal
-from web.rule_work import WorkWords, work_words
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """One rule in plain words, and as it is written."""
-
-    code: str
-    title: Text
-    meaning: Text
-    severity: str
-    logic: RuleWords
-    work: WorkWords
-    whole: str  # as it is written, without its texts
+from web.rule_described import Described, RuleChange, changes_between, described
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +30,10 @@ def shown_file(known: InForce, file: str) -> Shown:
     source = known.source(file)
     if source is None:
         raise Refusal(404)
-    asset_class, written = class_of(source) or "", _written(source.text)
     return Shown(
         file,
-        asset_class,
-        tuple(described(known.book, code, whole) for code, whole in written.items()),
+        class_of(source) or "",
+        described_file(known.book, source.text),
         known.newest.get(file),
         known.outdated(file) is not None,
     )
@@ -64,9 +46,23 @@ def _written(text: str) -> Mapping[str, str]:
     return {code: "" if each is None else each.fields.logic for code, each in opened.items()}
 
 
-def described(book: RuleBook, code: str, whole: str = "") -> Described:
-    """Put a rule of a book into words."""
-    rule = book.rule(code)
-    names = names_of(load_vocabulary(), rule.asset_class, book.attributes(rule.asset_class))
-    work = work_words(rule, shipped_policy(), lambda other: book.rule(other).title)
-    return Described(rule.code, rule.title, rule.meaning, rule.severity, rule_words(rule, names), work, whole)
+def described_file(book: RuleBook, text: str) -> tuple[Described, ...]:
+    """Put the rules of a file into words, which are part of a book."""
+    return tuple(described(book, code, whole) for code, whole in _written(text).items())
+
+
+def differences(known: InForce, file: str, before: str, after: str) -> tuple[RuleChange, ...] | None:
+    """Return what a file says after a change and did not say before; None where either cannot be read now."""
+    try:
+        today, changed = _with(known, file, before), _with(known, file, after)
+    except RuleFileError:
+        return None
+    return changes_between(described_file(today, before), described_file(changed, after))
+
+
+def _with(known: InForce, file: str, text: str) -> RuleBook:
+    """Return the rules in force, with other words of one file."""
+    present = known.source(file)
+    if present is not None and present.text == text:
+        return known.book
+    return load_sources(put_in(known.sources, Source(file, file, text)))

@@ -26,6 +26,7 @@ from web.i18n import language_of
 from web.readings import lines_of, signals_of
 from web.render import page, translator
 from web.rules_pages import REFUSALS, diff, known_of, naming, overtaken, said
+from web.rules_shown import differences
 from web.session import account_of
 
 POINTS: Final = 480
@@ -73,6 +74,7 @@ async def _page(request: web.Request, fault: str = "", status: int = 200) -> web
             **naming(request),
             **_view(request, trial),
             "asset_class": class_of(present) if present else None,
+            "differences": differences(known, trial.file, present.text if present else "", trial.text),
             "lines": diff(present.text if present else "", trial.text),
             "overtaken": overtaken(request, known, trial.file, trial.base),
             "fault": fault,

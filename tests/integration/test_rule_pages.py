@@ -328,3 +328,22 @@ async def test_pages_follow_a_switch_made_elsewhere(
     assert site.rules.book.rule("bin_overflow").title.zh == "垃圾桶满溢"
     _, text = await admin.get("/rules")
     assert "桶满溢了" in text
+
+
+async def test_a_trial_says_in_words_what_would_change(admin: Browser) -> None:
+    text = changed("bin", "default: 90", "default: 80").replace("  bin_tilted:", "  bin_toppled:")
+    at = await tried(admin, whole(text))
+    _, page = await admin.get(at)
+    words = page.replace("\u00a0", " ")
+    start = words.index("规则含义的改动")
+    said = words[start : words.index("规则原文的改动")]
+    for part in (
+        "满溢程度不低于 90 %（“满溢阈值”，可按位置另设），并持续 5 分钟。",
+        "满溢程度不低于 80 %（“满溢阈值”，可按位置另设），并持续 5 分钟。",
+        "垃圾桶已倾倒，并持续 2 分钟。",  # the new rule, whole
+    ):
+        assert part in said
+    assert said.count("垃圾桶倾倒") == 2
+    assert "电池电量低于" not in said, "what stays as it is is not said"
+    at = await tried(admin, whole(changed("bin", "rules:\n", "# a remark\nrules:\n")), ends=at)
+    assert "规则含义没有变化" in (await admin.get(at))[1]

@@ -59,3 +59,13 @@ def test_placeholders_survive_translation(path: Path) -> None:
 )
 def test_the_browser_is_asked_once(header: str, language: str) -> None:
     assert preferred(header) == language
+
+
+def test_what_is_said_twice_is_said_alike() -> None:
+    """All files of a language are read as one: of two translations of a word a page would show either."""
+    said: dict[str, set[str]] = {}
+    for path in (LOCALE_DIR / "zh_CN" / "LC_MESSAGES").glob("*.po"):
+        for message in read_po(BytesIO(path.read_bytes())):
+            if message.id:
+                said.setdefault(str(message.id), set()).add(str(message.string))
+    assert {key: words for key, words in said.items() if len(words) > 1} == {}

@@ -23,6 +23,7 @@ from rules.wording.names import Names, names_of
 from rules.wording.parts import passages
 from rules.wording.rules import RuleWords, rule_words
 from tests.unit.rule_parts import a_rule
+from web.rule_described import changes_between, described
 from web.rule_work import work_words
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -214,3 +215,37 @@ def test_deadlines_of_shipped_rules_follow_each_other_with_the_houses(book: Rule
             limits = deadlines_of(policy, own, None, rule.severity)
             run = [each for each in (limits.respond, limits.arrive, limits.complete) if each is not None]
             assert run == sorted(run), rule.code
+
+
+def test_every_part_that_changes_is_said(book: RuleBook) -> None:
+    """Whatever is changed of a rule is among what a trial says of it, and nothing else is."""
+    rule = described(book, "bin_silent")
+    assert changes_between([rule], [rule]) == ()
+    text = next(source.text for source in file_sources(None) if source.name == "bin")
+    start = text.index("  bin_silent:")
+    for before, after, part in (
+        ("severity: minor", "severity: info", "severity"),
+        ("silent: by_profile", "silent: 26h", "raises"),
+        ("after: 3d", "after: 4d", "becomes"),
+        ("zh: 垃圾桶传感器无上报", "zh: 没有消息", "title"),
+        ("en: Nothing has been heard", "en: Nothing was heard", "meaning"),
+        ("Check battery and mounting", "Check the battery", "todo"),
+        ("safety: { zh: 无特殊风险。", "safety: { zh: 小心。", "safety"),
+        ("skill: electrical", "skill: cleaning", "asks"),
+        ("complete: 3d", "complete: 2d", "asks"),
+        ("Sensor in place", "Sensor there", "recorded"),
+        ("silent: by_profile", "silent: by_profile\n    late_after: 1h", "late"),
+        ("silent: by_profile", "silent: by_profile\n    flapping: false", "flapping"),
+        ("silent: by_profile", "silent: by_profile\n    inhibited_by: [{ order: bin_repair }]", "held"),
+        ("silent: by_profile", "silent: by_profile\n    unless: tilted", "not_while"),
+    ):
+        assert before in text[start:], before
+        odd = load_sources([Source("bin", "bin", text[:start] + text[start:].replace(before, after, 1))])
+        [change] = changes_between([rule], [described(odd, "bin_silent")])
+        assert change.kind == "different"
+        parts = {each.part: each for each in change.parts}
+        # With its severity the deadlines change that the house gives.
+        assert set(parts) == {part, *(("asks",) if part == "severity" else ())}, before
+        assert parts[part].today != parts[part].changed
+    assert [each.kind for each in changes_between([rule], [])] == ["gone"]
+    assert [each.kind for each in changes_between([], [rule])] == ["new"]
