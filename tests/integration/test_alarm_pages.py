@@ -4,13 +4,12 @@ import csv
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from io import StringIO
-from uuid import uuid4
 
 import pytest
 from aiohttp.test_utils import BaseTestServer
 from psycopg import AsyncConnection
 
-from tests.integration.web_client import Browser
+from tests.integration.web_client import Browser, tap
 from tests.manual_clock import ManualClock
 from tests.scene import Scene
 from web.alarms import COLUMNS
@@ -28,10 +27,6 @@ async def one(conn: AsyncConnection, query: str) -> int:
     row = await (await conn.execute(query.encode())).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def tap(**fields: str) -> dict[str, str]:
-    return {"request_id": uuid4().hex, **fields}
 
 
 async def page(desk: Browser, path: str) -> str:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from uuid import uuid4
 
 import pytest
 from aiohttp.test_utils import BaseTestServer
@@ -12,7 +11,7 @@ from psycopg import AsyncConnection
 from config.text import Text
 from dispatch import records
 from dispatch.checklist import CheckAnswer
-from tests.integration.web_client import Browser
+from tests.integration.web_client import Browser, tap
 from tests.manual_clock import ManualClock
 from tests.scene import HOUR, MINUTE, Scene, add_order, fill_history, one, order_for, stage
 
@@ -32,10 +31,6 @@ async def desk(server: BaseTestServer) -> AsyncIterator[Browser]:
     async with Browser(server) as browser:
         await browser.sign_in("dispatcher")
         yield browser
-
-
-def tap(**fields: str) -> dict[str, str]:
-    return {"request_id": uuid4().hex, **fields}
 
 
 async def status_of(conn: AsyncConnection, number: str) -> str:

@@ -4,7 +4,6 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from aiohttp.test_utils import BaseTestServer
@@ -12,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from tests import town as towns
-from tests.integration.web_client import Browser, serve
+from tests.integration.web_client import Browser, serve, tap
 from tests.manual_clock import ManualClock
 from tests.scene import one
 from tests.town import Town
@@ -47,10 +46,6 @@ async def house(pool: AsyncConnectionPool, conn: AsyncConnection, clock: ManualC
         await ann.sign_in("ann")
         await desk.sign_in("dispatcher")
         yield House(server, town, ann, desk)
-
-
-def tap(**fields: str) -> dict[str, str]:
-    return {"request_id": uuid4().hex, **fields}
 
 
 async def test_a_request_from_asking_to_its_rating(house: House, clock: ManualClock) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 from aiohttp import ClientResponse, CookieJar
 from aiohttp.test_utils import BaseTestServer, TestClient, TestServer
@@ -15,6 +16,11 @@ from web.app import create_app
 from web.passwords import Passwords
 
 _TOKEN = re.compile(r'<meta name="csrf-token" content="([^"]+)">')
+
+
+def tap(**fields: str) -> dict[str, str]:
+    """What a form carries besides its own fields: a name that no other tap has."""
+    return {"request_id": uuid4().hex, **fields}
 
 
 class Browser:
