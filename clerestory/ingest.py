@@ -30,7 +30,7 @@ from gateway.refusals import Refusal, shown
 from gateway.registry import Registry
 from gateway.signals import Heard
 from gateway.tally import Tally
-from rules.apply import Found, Locking, keep, lock, locked_all, step_all
+from rules.apply import Found, Locking, catch_up, keep, lock, locked_all, step_all
 from rules.book import RuleBook
 from rules.versions.living import Rules
 from storage import telemetry
@@ -264,6 +264,7 @@ class Ingest:
             await asyncio.wait([writing])
             raise
         await writing
+        await catch_up(conn, locking, found, book, shared=self._shared)
         return found
 
     async def _answer(self, conn: AsyncConnection, batch: Batch, now: datetime) -> None:

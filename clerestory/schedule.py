@@ -11,7 +11,7 @@ from psycopg import DatabaseError
 
 from clerestory.site import Site
 from clerestory.steps import Loop
-from dispatch import plans
+from dispatch import leaving, plans
 from gateway.devices import strangers
 from rules.apply import end_retired_rules
 from storage import rollups, telemetry
@@ -110,6 +110,8 @@ class Schedule:
         async with self._site.pool.connection() as conn, conn.transaction():
             ended = await end_retired_rules(conn, await self._site.rules.now(conn), now)
         async with self._site.pool.connection() as conn, conn.transaction():
+            left = await leaving.settle(conn, now)
+        async with self._site.pool.connection() as conn, conn.transaction():
             await rollups.forget_before(conn, now, oldest_day)
         async with self._site.pool.connection() as conn:
             dropped = await telemetry.drop_older_than(conn, oldest)
@@ -120,6 +122,8 @@ class Schedule:
         await self._compress(now)
         if dropped or ended:
             log.info("dropped %s; ended %d alarms of rules that are gone", dropped or "nothing", ended)
+        if left:
+            log.info("ended %d alarms of devices that were moved or retired", len(left))
         return None
 
     async def _compress(self, now: datetime) -> None:

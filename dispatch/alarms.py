@@ -52,7 +52,7 @@ async def release(conn: AsyncConnection, now: datetime, book: RuleBook, policy: 
         after = handful[-1][0]
         known = {alarm_id: rules[code] for alarm_id, code in handful if code in rules}
         found = {each.alarm_id: each for each in await _standings(conn, known, now)}
-        # One whose device watches nothing any more is held by nothing.
+        # One that is about no asset is held by nothing.
         moved = [each for each in known if each not in found or _has_moved(found[each], known, house)]
         # What was read without a lock is read again under it: what held may have come back meanwhile.
         locked = await alarm_life.lock_held(conn, moved) if moved else []

@@ -19,7 +19,7 @@ from gateway.store import check_promises
 from rules import store
 from rules.book import RuleBook
 from rules.changes import AlarmChange
-from rules.engine import Facts, Tick
+from rules.engine import Facts, Said, Tick
 from rules.engine import next_due as engine_next_due
 from rules.facts import facts_of, rules_for
 from rules.findings import Batch, Finding, Key
@@ -56,12 +56,14 @@ class Found:
     """What stepping some devices came to, to be stored; `presence` is kept for replays.
 
     `shared`: where gateways share the messages, each device with its row, still to be put in order.
+    `behind`: the devices that were moved after their messages were understood, still to be stepped.
     """
 
     saves: list[Save]
     findings: list[Finding]
     presence: list[Presence]
-    shared: Sequence[tuple[StateRow, Stepped]] = ()
+    shared: list[tuple[StateRow, Stepped]]
+    behind: list[StateRow]
 
 
 async def hear(
@@ -72,7 +74,9 @@ async def hear(
     `shared_at`: our clock, where gateways share the messages, so that a device's may come in any order.
     """
     locking = await locked_all(conn, await lock(conn, heard))
-    found = await step_all(locking, book, shared=shared_at is not None)
+    shared = shared_at is not None
+    found = await step_all(locking, book, shared=shared)
+    await catch_up(conn, locking, found, book, shared=shared)
     return await keep(conn, found, shared_at)
 
 
@@ -98,37 +102,64 @@ async def locked_all(conn: AsyncConnection, locking: Locking) -> Locking:
 
 
 async def step_all(locking: Locking, book: RuleBook, *, shared: bool = False) -> Found:
-    """Step the rules of every device heard. Stores nothing, and lets others have their turn meanwhile."""
-    saves: list[Save] = []
-    findings: list[Finding] = []
-    presence: list[Presence] = []
-    unsettled: list[tuple[StateRow, Stepped]] = []
+    """Step the rules of every device heard. Stores nothing, and lets others have their turn meanwhile.
+
+    Of devices that are behind, `catch_up` does the same.
+    """
+    found = Found([], [], [], [], [])
     rows = await locking.asked.fetchall() if locking.asked else []
     for count, row in enumerate(rows, 1):
-        key = row.key
-        said = locking.heard[key]
+        said = locking.heard[row.key]
         device = said[-1].device
-        rules = rules_for(device, book)
-        facts = facts_of(device, rules)
-        given = inputs(said[0], rules)
-        for message in said[1:]:
-            given += inputs(message, rules)
-        before = load_state(row.state)
-        presence += [
-            Presence(key, message.received_at, message.online)
-            for message in said
-            if message.online is not None and tells(before, online=message.online, retained=message.retained)
-        ]
-        if shared:
-            fresh = renewed(before, rules)
-            unsettled.append((row, step_in_order(device, rules, fresh, given, facts, findings)))
-            continue
-        after = marked(step_device(device, rules, renewed(before, rules), given, facts, findings), rules)
-        if after is not before:
-            saves.append(_save(key, after, _never_later(row.next_due, rules, after, facts)))
+        if row.asset_id == device.asset_id:
+            _step(row, device, said, book, found, shared=shared)
+        else:
+            found.behind.append(row)
         if not count % DEVICES_A_TURN:
             await asyncio.sleep(0)
-    return Found(saves, findings, presence, unsettled)
+    return found
+
+
+async def catch_up(
+    conn: AsyncConnection, locking: Locking, found: Found, book: RuleBook, *, shared: bool = False
+) -> None:
+    """Step the devices that watch something else by now than when their messages were understood.
+
+    Whoever moves a device changes the row of its memory, so that under its lock we know. Where none was
+    moved this asks nothing.
+    """
+    if not found.behind:
+        return
+    present = await store.watched(conn, [row.key for row in found.behind])
+    for row in found.behind:
+        said = locking.heard[row.key]
+        _step(row, present.get(row.key, said[-1].device), said, book, found, shared=shared)
+    found.behind.clear()
+
+
+def _step(
+    row: StateRow, device: Device, said: Sequence[Heard], book: RuleBook, found: Found, *, shared: bool
+) -> None:
+    if row.retired:
+        return
+    rules = rules_for(device, book)
+    facts = facts_of(device, rules)
+    given = inputs(said[0], rules)
+    for message in said[1:]:
+        given += inputs(message, rules)
+    if row.since is not None:
+        given = [each for each in given if not isinstance(each, Said) or each.at >= row.since]
+    before = load_state(row.state)
+    for message in said:
+        if message.online is not None and tells(before, online=message.online, retained=message.retained):
+            found.presence.append(Presence(row.key, message.received_at, message.online))
+    fresh = renewed(before, rules)
+    if shared:
+        found.shared.append((row, step_in_order(device, rules, fresh, given, facts, found.findings)))
+        return
+    after = marked(step_device(device, rules, fresh, given, facts, found.findings), rules)
+    if after is not before:
+        found.saves.append(_save(row.key, after, _never_later(row.next_due, rules, after, facts)))
 
 
 async def keep(conn: AsyncConnection, found: Found, shared_at: datetime | None = None) -> list[AlarmChange]:
@@ -221,8 +252,10 @@ async def _timers(
 ) -> list[AlarmChange]:
     saves: list[Save] = []
     findings: list[Finding] = []
+    behind = [row.key for row in waiting if row.about != row.asset_id]
+    moved = await store.watched(conn, behind) if behind else {}
     for row in waiting:
-        device = row.device
+        device = moved.get(row.key, row.device)
         rules = rules_for(device, book)
         facts = facts_of(device, rules)
         state = renewed(load_state(row.state), rules)

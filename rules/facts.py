@@ -18,11 +18,12 @@ def rules_for(device: Device, book: RuleBook) -> RuleSet:
 
 def facts_of(device: Device, rules: RuleSet) -> Facts:
     """What the rules of a device read beside its signals."""
-    return Facts(rules.asset(device.attributes), _stale_after(device.profile), device.timezone)
+    return Facts(rules.asset(device.attributes), stale_after(device.profile), device.timezone)
 
 
 @cache
-def _stale_after(profile: str) -> int | None:
+def stale_after(profile: str) -> int | None:
+    """For how long a device of a profile may say nothing, in microseconds; None where it may for ever."""
     profiles = load_profiles()
-    stale_after = profiles[profile].stale_after if profile in profiles else None
-    return None if stale_after is None else span(stale_after)
+    longest = profiles[profile].stale_after if profile in profiles else None
+    return None if longest is None else span(longest)

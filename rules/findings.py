@@ -23,6 +23,7 @@ class NewAlarm:
     """An alarm to be stored; one that has already ended again comes with its end."""
 
     key: Key
+    asset_id: int
     rule: str
     severity: str
     title: tuple[str, str]
@@ -101,6 +102,7 @@ class Story:
         recorded_at = from_moment(raised.wall)
         return NewAlarm(
             key=self.key,
+            asset_id=self.asset_id,
             rule=self.rule.code,
             severity=self.rule.severity,
             title=(self.rule.title.zh, self.rule.title.en),

@@ -15,12 +15,18 @@ from storage import columns
 
 
 class StateRow(NamedTuple):
-    """A device's memory, locked. `next_due` in microseconds since 1970."""
+    """A device's memory, locked; moments in microseconds since 1970.
+
+    `asset_id` is what the device watches, `since` when; what it said of earlier times is about another place.
+    """
 
     community_id: int
     device_id: int
     state: bytes
     next_due: int | None
+    asset_id: int | None
+    since: int | None
+    retired: bool
 
     @property
     def key(self) -> Key:
@@ -70,10 +76,14 @@ class Watched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueRow(Watched):
-    """A device's memory, locked because its time has come, with what its rules need to know of it."""
+    """A device's memory, locked because its time has come, with what its rules need to know of it.
+
+    `about` is what the device watches by its memory: where that is not its asset, it was moved meanwhile.
+    """
 
     state: bytes
     next_due: datetime | None
+    about: int | None
     retired: bool
 
 
@@ -124,7 +134,8 @@ async def lock_states(conn: AsyncConnection, keys: Sequence[Key]) -> AsyncCursor
     # As bytea: the driver then gives the bytes as they are, and nothing is decoded twice.
     return await cursor.execute(
         """
-        SELECT s.community_id, s.device_id, convert_to(s.state::text, 'UTF8') AS state, s.next_due
+        SELECT s.community_id, s.device_id, convert_to(s.state::text, 'UTF8') AS state, s.next_due,
+               s.asset_id, s.since, s.retired
         FROM device_state s
         JOIN unnest(%(communities)b::int[], %(devices)b::int[]) AS k (community_id, device_id)
           ON s.community_id = k.community_id AND s.device_id = k.device_id
@@ -135,14 +146,34 @@ async def lock_states(conn: AsyncConnection, keys: Sequence[Key]) -> AsyncCursor
     )
 
 
+async def watched(conn: AsyncConnection, keys: Sequence[Key]) -> dict[Key, Device]:
+    """Read what the rules of some devices need to know of them, as it is now."""
+    async with conn.cursor(row_factory=class_row(Watched)) as cursor:
+        await cursor.execute(
+            """
+            SELECT"""
+            + WATCHED
+            + """
+            FROM device d
+            JOIN community c ON c.id = d.community_id
+            LEFT JOIN asset a ON a.id = d.asset_id
+            LEFT JOIN area r ON r.id = a.area_id
+            WHERE d.id = ANY(%(ids)s)
+            """,
+            {"ids": [key[1] for key in keys]},
+        )
+        return {row.key: row.device for row in await cursor.fetchall()}
+
+
 async def make_states(conn: AsyncConnection, keys: Sequence[Key]) -> None:
     """Make empty memories for devices that have none (a new device gets one; it may be deleted)."""
     await conn.execute(
         """
-        INSERT INTO device_state (community_id, device_id, state)
-        SELECT community_id, device_id, '{}'
+        INSERT INTO device_state (community_id, device_id, state, asset_id)
+        SELECT k.community_id, k.device_id, '{}', d.asset_id
         FROM unnest(%(communities)b::int[], %(devices)b::int[]) AS k (community_id, device_id)
-        ORDER BY community_id, device_id
+        LEFT JOIN device d ON d.id = k.device_id
+        ORDER BY k.community_id, k.device_id
         ON CONFLICT DO NOTHING
         """,
         _columns(keys),
@@ -157,8 +188,8 @@ async def lock_due(conn: AsyncConnection, now: datetime, limit: int) -> list[Due
             SELECT"""
             + WATCHED
             + """
-                   , convert_to(s.state::text, 'UTF8') AS state, s.next_due,
-                   coalesce(d.retired_at <= %(now)s, false)
+                   , convert_to(s.state::text, 'UTF8') AS state, s.next_due, s.asset_id AS about,
+                   s.retired OR coalesce(d.retired_at <= %(now)s, false)
                      OR coalesce(a.retired_on <= (%(now)s AT TIME ZONE c.timezone)::date, false) AS retired
             FROM device_state s
             JOIN device d ON d.id = s.device_id
@@ -221,20 +252,21 @@ async def insert_alarms(conn: AsyncConnection, alarms: Sequence[NewAlarm]) -> di
         """
         WITH new AS (
             SELECT nextval(pg_get_serial_sequence('alarm', 'id')) AS id, v.*
-            FROM unnest(%(communities)s::int[], %(devices)s::int[], %(rules)s::text[], %(severities)s::text[],
+            FROM unnest(%(communities)s::int[], %(devices)s::int[], %(assets)s::int[],
+                        %(rules)s::text[], %(severities)s::text[],
                         %(titles_zh)s::text[], %(titles_en)s::text[],
                         %(meanings_zh)s::text[], %(meanings_en)s::text[],
                         %(facts)s::jsonb[], %(raised)s::timestamptz[], %(recorded)s::timestamptz[],
                         %(paged)s::timestamptz[], %(cleared)s::timestamptz[], %(known)s::timestamptz[])
                  WITH ORDINALITY
-                 AS v (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh, meaning_en,
-                       facts, raised_at, recorded_at, paged_at, cleared_at, cleared_known_at, n)
+                 AS v (community_id, device_id, asset_id, rule, severity, title_zh, title_en, meaning_zh,
+                       meaning_en, facts, raised_at, recorded_at, paged_at, cleared_at, cleared_known_at, n)
         ), stored AS (
-            INSERT INTO alarm (id, community_id, device_id, rule, severity, title_zh, title_en,
+            INSERT INTO alarm (id, community_id, device_id, asset_id, rule, severity, title_zh, title_en,
                                meaning_zh, meaning_en, facts, raised_at, recorded_at, paged_at, cleared_at,
                                cleared_known_at)
             OVERRIDING SYSTEM VALUE
-            SELECT id, community_id, device_id, rule, severity, title_zh, title_en,
+            SELECT id, community_id, device_id, asset_id, rule, severity, title_zh, title_en,
                    meaning_zh, meaning_en, facts, raised_at, recorded_at, paged_at, cleared_at,
                    cleared_known_at
             FROM new ORDER BY n
@@ -246,6 +278,7 @@ async def insert_alarms(conn: AsyncConnection, alarms: Sequence[NewAlarm]) -> di
         {
             "communities": [alarm.key[0] for alarm in alarms],
             "devices": [alarm.key[1] for alarm in alarms],
+            "assets": [alarm.asset_id or None for alarm in alarms],
             "rules": [alarm.rule for alarm in alarms],
             "severities": [alarm.severity for alarm in alarms],
             "titles_zh": [alarm.title[0] for alarm in alarms],

@@ -164,7 +164,7 @@ async def alarm_view(conn: AsyncConnection, alarm_id: int, communities: Sequence
               FROM alarm
               JOIN community ON community.id = alarm.community_id
               JOIN device ON device.id = alarm.device_id
-              LEFT JOIN asset ON asset.id = device.asset_id
+              LEFT JOIN asset ON asset.id = alarm.asset_id
              WHERE alarm.id = %(alarm_id)s AND alarm.community_id = ANY(%(communities)s)
             """,
             {"alarm_id": alarm_id, "communities": list(communities)},

@@ -10,7 +10,8 @@ from psycopg import AsyncConnection
 
 from config.profiles import load_profiles
 from config.text import Language, Text
-from gateway.devices import adopting, credentials, listing, register, store
+from dispatch import leaving
+from gateway.devices import adopting, credentials, listing, store
 from gateway.devices.draft import shown_value
 from gateway.devices.issuing import NotIssued, speaks, subject_of_device
 from gateway.devices.register import DeviceRefused, Hand
@@ -159,13 +160,13 @@ async def _act(request: web.Request, act: Act) -> web.StreamResponse:
 @require(*KEEPERS)
 async def retire(request: web.Request) -> web.StreamResponse:
     """Take the device out of use."""
-    return await _act(request, register.retire)
+    return await _act(request, leaving.retire)
 
 
 @require(*KEEPERS)
 async def bring_back(request: web.Request) -> web.StreamResponse:
     """Take the device into use again."""
-    return await _act(request, register.bring_back)
+    return await _act(request, leaving.bring_back)
 
 
 @require(*KEEPERS)
@@ -174,7 +175,7 @@ async def undo(request: web.Request) -> web.StreamResponse:
     change = key_of(word_of(await request.post(), "change"))
 
     async def act(conn: AsyncConnection, device_id: int, hand: Hand) -> None:
-        await register.undo(conn, change or 0, device_id, hand)
+        await leaving.undo(conn, change or 0, device_id, hand)
 
     return await _act(request, act)
 

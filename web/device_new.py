@@ -10,8 +10,9 @@ from psycopg.errors import UniqueViolation
 
 from config.profiles import load_profiles
 from config.text import Text
+from dispatch import leaving
 from gateway.delivery import Delivery
-from gateway.devices import guessing, register, store, strangers
+from gateway.devices import guessing, store, strangers
 from gateway.devices.draft import CODE, Fault, Fit, Registered
 from gateway.devices.payloads import readable, readable_name
 from gateway.devices.register import GoneMeanwhile, Hand
@@ -90,7 +91,7 @@ async def create(request: web.Request) -> web.StreamResponse:
             return await _form(conn, request, form, judged, status=422)
         try:
             async with conn.transaction():
-                await register.apply(conn, [judged], hand)
+                await leaving.apply(conn, [judged], hand)
         except UniqueViolation:
             return await _form(conn, request, form, [Fault("code", form.code, _TAKEN)], status=409)
     return go(f"/devices/{judged.community}/{judged.code}/manage")
@@ -138,7 +139,7 @@ async def change(request: web.Request) -> web.StreamResponse:
         try:
             async with conn.transaction():
                 hand = Hand(now_of(request), "page", account_of(request).id)
-                await register.apply(conn, [judged], hand)
+                await leaving.apply(conn, [judged], hand)
         except (UniqueViolation, GoneMeanwhile) as error:
             text = error.text if isinstance(error, GoneMeanwhile) else _TAKEN
             return await _form(conn, request, form, [Fault("code", device.code, text)], of=device, status=409)

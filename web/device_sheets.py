@@ -9,6 +9,7 @@ from psycopg.errors import UniqueViolation
 
 from config.profiles import load_profiles
 from config.text import Text
+from dispatch import leaving
 from gateway.devices import importing, listing, register, sheet, store
 from gateway.devices.importing import Plan
 from gateway.devices.register import GoneMeanwhile, Hand
@@ -128,7 +129,7 @@ async def confirm(request: web.Request) -> web.StreamResponse:
                 plan = await _plan(conn, request, read)
                 done = not plan.faults and plan.digest == digest
                 if done:
-                    await register.apply(conn, plan.fits, hand)
+                    await leaving.apply(conn, plan.fits, hand)
         except (GoneMeanwhile, UniqueViolation):
             done = False
     if not done:

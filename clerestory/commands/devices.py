@@ -12,6 +12,7 @@ from clerestory.failures import say_failures
 from clerestory.site import Site
 from config.profiles import load_profiles
 from config.text import Language
+from dispatch import leaving
 from gateway.devices import importing, listing, register, store
 from gateway.devices.draft import Fit, Registered, Wanted
 from gateway.devices.importing import Plan
@@ -49,7 +50,7 @@ def import_(file: Path, *, check: bool) -> None:
         land = await register.survey(conn, [row.wanted for row in sheet.rows], load_profiles(), attributes)
         plan = importing.plan(sheet, land)
         if not plan.faults and not check:
-            await register.apply(conn, plan.fits, Hand(site.clock.now(), "import"))
+            await leaving.apply(conn, plan.fits, Hand(site.clock.now(), "import"))
         return plan
 
     try:
@@ -101,7 +102,7 @@ def add(name: str, profile: str, asset: str, dev_eui: str, attributes: tuple[str
             return [f"{each.field}: {each.value!r}: {each.right.en}" for each in judged]
         if judged.was is not None:
             return [f"code: {code!r}: is a device already; change it on its page, or import a sheet"]
-        await register.apply(conn, [judged], Hand(site.clock.now(), "command"))
+        await leaving.apply(conn, [judged], Hand(site.clock.now(), "command"))
         return []
 
     mistakes = _run(act)
@@ -221,8 +222,11 @@ def _by_name(name: str, act: Callable[[AsyncConnection, int, Hand], Awaitable[No
 @click.argument("name", metavar="COMMUNITY/CODE")
 @say_failures
 def retire(name: str) -> None:
-    """Take a device out of use; what it said stays, what it says from now on is refused."""
-    _by_name(name, register.retire)
+    """Take a device out of use; what it said stays, what it says from now on is refused.
+
+    Its live alarms end, and their orders say why.
+    """
+    _by_name(name, leaving.retire)
     click.echo(f"{name}: retired")
 
 
@@ -231,7 +235,7 @@ def retire(name: str) -> None:
 @say_failures
 def bring_back(name: str) -> None:
     """Take a retired device into use again."""
-    _by_name(name, register.bring_back)
+    _by_name(name, leaving.bring_back)
     click.echo(f"{name}: in use again")
 
 

@@ -16,6 +16,8 @@ from clerestory.community.read import Source, read_source
 from clerestory.community.rows import Sections, sections
 from config.profiles import load_profiles
 from config.vocabulary import load_vocabulary
+from dispatch import leaving
+from rules import places
 from rules.book import RuleBook, load_rulebook
 from storage.notify import notify
 
@@ -122,6 +124,8 @@ async def load_community(
     report = LoadReport(checked.sections.community["code"], community_id)
     report.sections["community"] = _changes([touched] if touched else [])
     rows = checked.sections.rows
+    # Before any device is written: a batch of messages has the memories first, and then the devices.
+    await places.lock(conn, await store.device_ids(conn, community_id))
     await store.free_dev_euis(conn, community_id, rows["devices"])
     for section, parts in _PARTS.items():
         report.sections[section] = await _put(conn, report, parts, rows, today)
@@ -130,6 +134,7 @@ async def load_community(
     report.sections["occupancies"].retired += ended
     for section in _REMOVAL_ORDER:
         await _remove_absent(conn, report, section, checked.sections, now, today)
+    await leaving.settle(conn, now, await store.device_ids(conn, community_id))
     if report.changed:
         devices = report.sections["devices"]
         codes = [*devices.added, *devices.changed, *devices.retired]

@@ -82,11 +82,17 @@ async def foreign_dev_euis(conn: AsyncConnection, community: str, dev_euis: Sequ
     return dict(await cursor.fetchall())
 
 
-async def device_ids(conn: AsyncConnection, community_id: int, codes: Sequence[str]) -> list[int]:
-    """The ids of a community's devices with these codes."""
+async def device_ids(
+    conn: AsyncConnection, community_id: int, codes: Sequence[str] | None = None
+) -> list[int]:
+    """The ids of a community's devices with these codes, or of all."""
     cursor = await conn.execute(
-        "SELECT id FROM device WHERE community_id = %(community_id)s AND code = ANY(%(codes)s) ORDER BY id",
-        {"community_id": community_id, "codes": list(codes)},
+        """
+        SELECT id FROM device
+         WHERE community_id = %(community_id)s AND (%(codes)s::text[] IS NULL OR code = ANY(%(codes)s))
+         ORDER BY id
+        """,
+        {"community_id": community_id, "codes": None if codes is None else list(codes)},
     )
     return [row[0] for row in await cursor.fetchall()]
 

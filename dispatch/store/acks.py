@@ -119,7 +119,7 @@ async def due(conn: AsyncConnection, now: datetime, limit: int) -> list[DueAck]:
           JOIN alarm AS m ON m.id = k.alarm_id
           JOIN community AS c ON c.id = k.community_id
           JOIN device AS d ON d.id = m.device_id
-          LEFT JOIN asset AS a ON a.id = d.asset_id
+          LEFT JOIN asset AS a ON a.id = m.asset_id
          WHERE k.look_at <= %(now)s
          ORDER BY k.look_at, k.id
          LIMIT %(limit)s

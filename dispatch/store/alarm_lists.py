@@ -91,7 +91,7 @@ _LINE: LiteralString = """
       FROM alarm AS m
       JOIN community AS c ON c.id = m.community_id
       JOIN device AS d ON d.id = m.device_id
-      LEFT JOIN asset AS a ON a.id = d.asset_id
+      LEFT JOIN asset AS a ON a.id = m.asset_id
       LEFT JOIN alarm_ack AS k ON k.alarm_id = m.id AND k.ended_at IS NULL
       LEFT JOIN LATERAL (SELECT w.number, w.status
                            FROM alarm_order AS l JOIN work_order AS w ON w.id = l.order_id

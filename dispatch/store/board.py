@@ -85,7 +85,7 @@ async def _alarms(conn: AsyncConnection, communities: list[int] | None) -> list[
                coalesce(a.place_zh, '') AS place_zh, coalesce(a.place_en, '') AS place_en
           FROM alarm AS m
           JOIN device AS d ON d.id = m.device_id
-          LEFT JOIN asset AS a ON a.id = d.asset_id
+          LEFT JOIN asset AS a ON a.id = m.asset_id
           LEFT JOIN LATERAL (SELECT w.id, w.number
                                FROM alarm_order AS l JOIN work_order AS w ON w.id = l.order_id
                               WHERE l.alarm_id = m.id ORDER BY l.live DESC, w.id DESC LIMIT 1) AS o ON true

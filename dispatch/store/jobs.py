@@ -157,12 +157,11 @@ async def past_faults(conn: AsyncConnection, asset_id: int, but: int, most: int 
         """
         SELECT m.raised_at, m.title_zh, m.title_en, r.id AS record_id, r.body::jsonb -> 'summary' AS summary
           FROM alarm AS m
-          JOIN device AS d ON d.id = m.device_id
           LEFT JOIN LATERAL (
                SELECT r.id, r.body FROM alarm_order AS l
                  JOIN maintenance_record AS r ON r.order_id = l.order_id
                 WHERE l.alarm_id = m.id ORDER BY r.seq DESC LIMIT 1) AS r ON true
-         WHERE d.asset_id = %(asset)s
+         WHERE m.asset_id = %(asset)s
            AND NOT EXISTS (SELECT FROM alarm_order AS l WHERE l.alarm_id = m.id AND l.order_id = %(but)s)
          ORDER BY m.raised_at DESC LIMIT %(most)s
         """,

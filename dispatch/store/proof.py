@@ -190,8 +190,8 @@ async def asset_history(conn: AsyncConnection, asset_id: int, limit: int = 50) -
     cursor = await conn.cursor(row_factory=dict_row).execute(
         """
         (SELECT m.raised_at AS at, 'alarm' AS kind, m.title_zh, m.title_en, m.id
-           FROM alarm AS m JOIN device AS d ON d.id = m.device_id
-          WHERE d.asset_id = %(id)s ORDER BY m.raised_at DESC LIMIT %(limit)s)
+           FROM alarm AS m
+          WHERE m.asset_id = %(id)s ORDER BY m.raised_at DESC LIMIT %(limit)s)
         UNION ALL
         (SELECT o.opened_at, 'order', o.title_zh, o.title_en, o.id
            FROM work_order AS o WHERE o.asset_id = %(id)s ORDER BY o.opened_at DESC LIMIT %(limit)s)

@@ -114,7 +114,7 @@ async def mutes(
                u.until, u.lifted_at, u.lifted_name,
                CASE WHEN u.lifted_at IS NULL AND u.until > %(now)s THEN (
                     SELECT count(*) FROM alarm AS m
-                      JOIN device AS d ON d.id = m.device_id LEFT JOIN asset AS b ON b.id = d.asset_id
+                      LEFT JOIN asset AS b ON b.id = m.asset_id
                      WHERE m.held_by = 'mute' AND m.cleared_at IS NULL AND m.community_id = u.community_id
                        AND (u.rule IS NULL OR u.rule = m.rule) AND (u.asset_id IS NULL OR u.asset_id = b.id)
                        AND (u.area_id IS NULL OR u.area_id = b.area_id)) ELSE 0 END AS holding

@@ -92,8 +92,7 @@ async def facts_for(conn: AsyncConnection, order_id: int) -> dict[str, Any]:
                          ORDER BY m.id), '[]')
                   FROM alarm_order AS l
                   JOIN alarm AS m ON m.id = l.alarm_id
-                  JOIN device AS d ON d.id = m.device_id
-                  JOIN asset AS x ON x.id = d.asset_id
+                  JOIN asset AS x ON x.id = m.asset_id
                  WHERE l.order_id = o.id) AS alarms
           FROM work_order AS o
           JOIN asset AS a ON a.id = o.asset_id

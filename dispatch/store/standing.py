@@ -15,10 +15,10 @@ from rules.rule import INSPECTION, MODE, HeldBy
 
 
 async def standings(conn: AsyncConnection, asked: Mapping[int, HeldBy], now: datetime) -> list[Standing]:
-    """Read how each of these alarms stands; alarms whose device watches no asset are left out."""
+    """Read how each of these alarms stands; alarms of devices that watched no asset are left out."""
     cursor = await conn.cursor(row_factory=dict_row).execute(
         """
-        SELECT m.id, m.community_id, c.code AS community, d.asset_id, a.area_id, a.class AS asset_class,
+        SELECT m.id, m.community_id, c.code AS community, m.asset_id, a.area_id, a.class AS asset_class,
                c.timezone AS zone, m.severity, m.facts, a.name_zh, a.name_en, m.held_by, m.held_zh, m.held_en,
                EXISTS (SELECT FROM alarm_order AS l WHERE l.alarm_id = m.id) AS had_order,
                EXISTS (SELECT FROM alarm_order AS l WHERE l.alarm_id = m.id AND l.live) AS has_order,
@@ -31,8 +31,7 @@ async def standings(conn: AsyncConnection, asked: Mapping[int, HeldBy], now: dat
           FROM jsonb_to_recordset(%(asked)s::jsonb)
                AS q (id bigint, orders text[], work text[], parents text[], alarms text[], inspection boolean)
           JOIN alarm AS m ON m.id = q.id
-          JOIN device AS d ON d.id = m.device_id
-          JOIN asset AS a ON a.id = d.asset_id
+          JOIN asset AS a ON a.id = m.asset_id
           JOIN community AS c ON c.id = m.community_id
           LEFT JOIN emergency AS e ON e.community_id = m.community_id AND e.ended_at IS NULL
           LEFT JOIN LATERAL (
@@ -56,14 +55,13 @@ async def standings(conn: AsyncConnection, asked: Mapping[int, HeldBy], now: dat
           LEFT JOIN LATERAL (
                SELECT y.title_zh, y.title_en, b.name_zh, b.name_en
                  FROM asset AS b
-                 JOIN device AS w ON w.asset_id = b.id
-                 JOIN alarm AS y ON y.device_id = w.id AND y.cleared_at IS NULL
+                 JOIN alarm AS y ON y.asset_id = b.id AND y.cleared_at IS NULL
                 WHERE b.id = a.parent_id AND y.rule = ANY(q.parents)
                 ORDER BY y.id LIMIT 1) AS p ON true
           LEFT JOIN LATERAL (
                SELECT y.title_zh, y.title_en
-                 FROM device AS w JOIN alarm AS y ON y.device_id = w.id AND y.cleared_at IS NULL
-                WHERE w.asset_id = a.id AND y.rule = ANY(q.alarms) AND y.id <> m.id
+                 FROM alarm AS y
+                WHERE y.asset_id = a.id AND y.cleared_at IS NULL AND y.rule = ANY(q.alarms) AND y.id <> m.id
                 ORDER BY y.id LIMIT 1) AS x ON true
          ORDER BY m.id
         """,

@@ -103,7 +103,15 @@ async def test_a_device_is_added_changed_and_undone(
     assert (await browser.post("/devices/home/L1-T/undo", {"change": str(changes[0].id)})).status == 303
     assert (await browser.post("/devices/home/L1-T/undo", {"change": str(changes[0].id)})).status == 409
     assert await store.device(conn, device.device_id) == device
+    await conn.execute(
+        """
+        INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh,
+                           meaning_en, raised_at, recorded_at)
+        SELECT community_id, id, 'x', 'major', '', '', '', '', now(), now() FROM device WHERE code = 'L1-T'
+        """
+    )
     assert (await browser.post("/devices/home/L1-T/retire", {})).status == 303
+    assert await one(conn, "SELECT ended_zh FROM alarm WHERE cleared_at >= raised_at") == "设备已停用"
     assert (await browser.get("/devices/home/L1-T/manage"))[0] == 200
     assert (await browser.post("/devices/home/L1-T/bring-back", {})).status == 303
     assert (await browser.get("/devices/far/L9-S/manage"))[0] == 404

@@ -162,6 +162,37 @@ async def test_a_dropped_device_retires_and_comes_back(conn: AsyncConnection, tm
     assert await one(conn, "SELECT retired_at FROM device WHERE code = 'W1-S'") == (None,)
 
 
+async def test_what_a_dropped_or_moved_device_had_alarmed_ends_and_says_why(
+    conn: AsyncConnection, tmp_path: Path
+) -> None:
+    """Whoever writes an alarm need not say what it is about, as an older release does not."""
+    await load(conn, tmp_path, SMALL)
+    await conn.execute(
+        """
+        INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh,
+                           meaning_en, raised_at, recorded_at)
+        SELECT community_id, id, 'x', 'major', '', '', '', '', %(at)s, %(at)s FROM device
+        """,
+        {"at": NOW - timedelta(hours=1)},
+    )
+    await load(conn, tmp_path, SMALL)
+    ended = """
+        SELECT array_agg(asset.code || ': ' || coalesce(event.why_en, 'live') ORDER BY asset.code)
+          FROM alarm JOIN asset ON asset.id = alarm.asset_id
+          LEFT JOIN alarm_event AS event ON event.alarm_id = alarm.id AND event.kind = 'cleared'
+    """
+    assert await one(conn, ended) == (["L1: live", "W1: live"],)
+    radio = "    device: {code: W1-S, profile: milesight-em310-udl, dev_eui: 24E124713C400001}\n"
+    other = "  - {code: W2, class: bin, area: yard, name: {zh: 二, en: Two},\n"
+    other += "     attributes: {empty_distance_mm: 1000, full_distance_mm: 100},\n"
+    other += "     device: {code: W1-S, profile: milesight-em310-udl, dev_eui: 24E124713C400001}}\n"
+    lift = "    device: {code: L1-S, profile: elevator-native}\n"
+    await load(conn, tmp_path, SMALL.replace(lift, "").replace(radio, other))
+    assert await one(conn, ended) == (
+        ["L1: its device was retired", "W1: its device was moved to another asset"],
+    )
+
+
 async def test_a_radio_moves_to_the_device_that_replaces_it(conn: AsyncConnection, tmp_path: Path) -> None:
     await load(conn, tmp_path, SMALL)
     report = await load(conn, tmp_path, SMALL.replace("code: W1-S", "code: W1-T"))

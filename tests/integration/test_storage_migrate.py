@@ -10,6 +10,7 @@ import pytest
 
 from storage.migrate import Migration, MigrationFailed, NewerSchema, migrate, shipped, state
 from storage.pool import DatabaseUnreachable, in_utc
+from tests.integration.schema_rows import plant
 
 ROOT = Path(__file__).parents[2]
 ONE = Migration("0001_one", "CREATE TABLE one (n int);\nINSERT INTO one VALUES (1);")
@@ -98,3 +99,37 @@ def test_a_database_that_does_not_answer_is_named_without_its_password() -> None
     with pytest.raises(DatabaseUnreachable, match=r"database d on 127\.0\.0\.1, port 1 ") as caught:
         migrate("postgresql://u:s3cret@127.0.0.1:1/d")
     assert "s3cret" not in str(caught.value)
+
+
+async def test_alarms_of_before_0019_are_placed_where_they_were(empty_database_url: str) -> None:
+    """By the order one opened, by what people changed about its device since, or where the device is."""
+    before = [each for each in shipped() if each.name < "0019"]
+    await asyncio.to_thread(migrate, empty_database_url, before)
+    async with await psycopg.AsyncConnection.connect(in_utc(empty_database_url), autocommit=True) as conn:
+        await plant(conn)
+        await conn.execute(
+            """
+            INSERT INTO asset (community_id, area_id, building_id, class, code, name_zh, name_en)
+            VALUES (1, 1, 1, 'elevator', 'E2', '', ''), (1, 1, 1, 'elevator', 'E3', '', '');
+            INSERT INTO alarm (community_id, device_id, rule, severity, title_zh, title_en, meaning_zh,
+                               meaning_en, raised_at, recorded_at)
+            SELECT 1, 1, rule, 'major', '', '', '', '', at, at
+              FROM (VALUES ('ordered', '2026-11-23'::timestamptz), ('moved', '2026-11-24'),
+                           ('since', '2026-11-26')) AS v (rule, at);
+            INSERT INTO work_order (community_id, number, asset_id, area_id, kind, skill, severity, title_zh,
+                                    title_en, opened_at, due_at, alarm_id)
+            SELECT 1, 'W9', 3, 1, 'repair', 'elevator', 'major', '', '', '2026-11-23', '2026-11-23', id
+              FROM alarm WHERE rule = 'ordered';
+            INSERT INTO device_change (device_id, at, via, what, before, after)
+            VALUES (1, '2026-11-22', 'page', 'changed', '{"asset_id": 3}', '{"asset_id": 1}'),
+                   (1, '2026-11-25', 'page', 'changed', '{"asset_id": 1, "dev_eui": "a"}',
+                    '{"asset_id": 1, "dev_eui": null}'),
+                   (1, '2026-11-25', 'page', 'changed', '{"asset_id": 1}', '{"asset_id": 2}');
+            UPDATE device SET asset_id = 2
+            """
+        )
+    await asyncio.to_thread(migrate, empty_database_url)
+    found = rows(empty_database_url, "SELECT rule, asset_id FROM alarm ORDER BY id")
+    assert found == [("past", 1), ("ordered", 3), ("moved", 1), ("since", 2)]
+    assert rows(empty_database_url, "SELECT count(*) FROM alarm_event WHERE kind <> 'raised'") == [(1,)]
+    assert rows(empty_database_url, "SELECT asset_id, retired FROM device_state") == [(2, False)]
