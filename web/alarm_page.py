@@ -45,6 +45,7 @@ _ICONS: Final = {
     "corrected": ("undo-2", "waiting"),
     "reminded": ("megaphone", "critical"),
     "cleared": ("circle-check", "good"),
+    "ended": ("unplug", "waiting"),
 }
 
 
@@ -115,9 +116,11 @@ def choices(seconds: Iterable[int], longest: timedelta, language: Language) -> l
 
 
 def _moment(event: AlarmEvent, language: Language) -> dict[str, object]:
-    icon, tone = _ICONS.get(event.kind, ("circle", ""))
+    # One that is over for a reason of its own did not recover.
+    kind = "ended" if event.kind == "cleared" and event.why[language] else event.kind
+    icon, tone = _ICONS.get(kind, ("circle", ""))
     return {
-        "kind": event.kind,
+        "kind": kind,
         "at": event.at,
         "recorded_at": event.recorded_at,
         "late": event.recorded_at - event.at > timedelta(minutes=1),

@@ -135,7 +135,7 @@ async def history_csv(request: web.Request) -> web.StreamResponse:
 COLUMNS: Final = (
     "alarm", "community", "severity", "rule", "title_zh", "title_en", "place_zh", "place_en", "device",
     "began", "known", "told", "ended", "ended_known", "seconds", "state", "held_by", "held_zh", "held_en",
-    "acknowledged_by", "order",
+    "acknowledged_by", "order", "ended_zh", "ended_en",
 )  # fmt: skip
 
 
@@ -152,6 +152,7 @@ def sheet(alarms: Sequence[AlarmLine]) -> str:
             _utc(each.paged_at), _utc(each.cleared_at), _utc(each.cleared_known_at), lasted, each.state,
             each.held_by or "",
             each.held.zh, each.held.en, each.ack_name or "", each.order_number or "",
+            each.ended.zh, each.ended.en,
         )  # fmt: skip
         writer.writerow([_cell(value) for value in row])
     return out.getvalue()

@@ -76,6 +76,7 @@ class AlarmView:
     raised_at: datetime
     paged_at: datetime | None
     cleared_at: datetime | None
+    ended: Text
     order_number: str | None
 
 
@@ -158,7 +159,8 @@ async def alarm_view(conn: AsyncConnection, alarm_id: int, communities: Sequence
                    alarm.title_zh, alarm.title_en, alarm.meaning_zh, alarm.meaning_en,
                    concat_ws(' · ', nullif(asset.place_zh, ''), asset.name_zh) AS place_zh,
                    concat_ws(' · ', nullif(asset.place_en, ''), asset.name_en) AS place_en,
-                   alarm.facts, alarm.raised_at, alarm.paged_at, alarm.cleared_at,
+                   alarm.facts, alarm.raised_at, alarm.paged_at, alarm.cleared_at, alarm.ended_zh,
+                   alarm.ended_en,
                    (SELECT w.number FROM alarm_order AS l JOIN work_order AS w ON w.id = l.order_id
                      WHERE l.alarm_id = alarm.id ORDER BY l.live DESC, w.id DESC LIMIT 1) AS order_number
               FROM alarm
@@ -172,7 +174,7 @@ async def alarm_view(conn: AsyncConnection, alarm_id: int, communities: Sequence
         row = await cursor.fetchone()
     if row is None:
         return None
-    return AlarmView(**with_texts(row, "title", "meaning", "place"))
+    return AlarmView(**with_texts(row, "title", "meaning", "place", "ended"))
 
 
 async def community_names(conn: AsyncConnection, communities: Sequence[int]) -> list[CommunityName]:

@@ -50,13 +50,14 @@ class DeviceRow:
 
 @dataclass(frozen=True, slots=True)
 class DeviceAlarm:
-    """An alarm of a device."""
+    """An alarm of a device; `elsewhere` is the name of its asset, where the device watches another now."""
 
     alarm_id: int
     severity: Severity
     title: Text
     raised_at: datetime
     cleared_at: datetime | None
+    elsewhere: Text
     order_number: str | None
 
 
@@ -203,10 +204,13 @@ async def alarms(
         await cursor.execute(
             """
             SELECT alarm.id AS alarm_id, alarm.severity, alarm.title_zh, alarm.title_en, alarm.raised_at,
-                   alarm.cleared_at,
+                   alarm.cleared_at, coalesce(asset.name_zh, '') AS elsewhere_zh,
+                   coalesce(asset.name_en, '') AS elsewhere_en,
                    (SELECT w.number FROM alarm_order AS l JOIN work_order AS w ON w.id = l.order_id
                      WHERE l.alarm_id = alarm.id ORDER BY l.live DESC, w.id DESC LIMIT 1) AS order_number
               FROM alarm
+              JOIN device ON device.id = alarm.device_id
+              LEFT JOIN asset ON asset.id = alarm.asset_id AND asset.id IS DISTINCT FROM device.asset_id
              WHERE alarm.device_id = %(device)s
                AND (%(since)s::timestamptz IS NULL OR alarm.cleared_at IS NULL
                     OR alarm.cleared_at >= %(since)s)
@@ -215,7 +219,7 @@ async def alarms(
             """,
             {"device": device_id, "since": since, "most": most},
         )
-        return [DeviceAlarm(**with_texts(row, "title")) for row in await cursor.fetchall()]
+        return [DeviceAlarm(**with_texts(row, "title", "elsewhere")) for row in await cursor.fetchall()]
 
 
 async def events(conn: AsyncConnection, shown: DeviceRow, codes: Sequence[str]) -> list[DeviceEvent]:

@@ -46,6 +46,7 @@ WORDS: Final[Mapping[str, Mapping[str, Text]]] = {
         "corrected": Text(zh="迟到的消息更正了时间", en="Corrected by a message that came late"),
         "reminded": Text(zh="再次提醒", en="Reminded again"),
         "cleared": Text(zh="告警恢复", en="Alarm cleared"),
+        "ended": Text(zh="告警终止", en="Alarm ended"),
     },
     "mute_scope": {
         "rule_asset": Text(zh="仅此设备的这种告警", en="this alarm of this asset"),

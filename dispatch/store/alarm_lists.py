@@ -18,7 +18,7 @@ STATES: tuple[AlarmState, ...] = ("told", "acknowledged", "held", "muted", "late
 
 @dataclass(frozen=True, slots=True)
 class AlarmLine:
-    """One alarm with what became of it so far."""
+    """One alarm with what became of it so far; `ended` says why it is over where no rule found it so."""
 
     alarm_id: int
     community_id: int
@@ -42,6 +42,7 @@ class AlarmLine:
     held_at: datetime | None
     held_by: str | None
     held: Text
+    ended: Text
     order_number: str | None
     order_status: Status | None
     ack_name: str | None
@@ -83,6 +84,7 @@ _LINE: LiteralString = """
            m.rule, m.severity, m.title_zh, m.title_en, m.meaning_zh, m.meaning_en, d.code AS device,
            a.class AS asset_class, a.id AS asset_id, a.area_id, m.facts, m.raised_at, m.recorded_at,
            m.paged_at, m.cleared_at, m.cleared_known_at, m.held_at, m.held_by, m.held_zh, m.held_en,
+           m.ended_zh, m.ended_en,
            coalesce(a.name_zh, d.code) AS name_zh, coalesce(a.name_en, d.code) AS name_en,
            coalesce(a.place_zh, '') AS place_zh, coalesce(a.place_en, '') AS place_en,
            o.number AS order_number, o.status AS order_status,
@@ -216,5 +218,6 @@ def _line(row: dict[str, Any]) -> AlarmLine:
         title=Text(zh=row["title_zh"], en=row["title_en"]),
         meaning=Text(zh=row["meaning_zh"], en=row["meaning_en"]),
         held=Text(zh=row["held_zh"], en=row["held_en"]),
+        ended=Text(zh=row["ended_zh"], en=row["ended_en"]),
         place=place_text(row),
     )

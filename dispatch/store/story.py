@@ -44,7 +44,7 @@ async def _alarms(conn: AsyncConnection, order_id: int) -> list[StoryEntry]:
     cursor = await conn.cursor(row_factory=dict_row).execute(
         """
         SELECT m.title_zh, m.title_en, m.meaning_zh, m.meaning_en, m.raised_at, m.recorded_at, m.cleared_at,
-               m.device_id, d.code, m.trace
+               m.device_id, d.code, m.trace, m.ended_zh, m.ended_en
           FROM alarm_order AS l
           JOIN alarm AS m ON m.id = l.alarm_id
           JOIN device AS d ON d.id = m.device_id
@@ -78,8 +78,12 @@ def _of_alarm(row: dict[str, Any]) -> list[StoryEntry]:
         ),
     ]
     if row["cleared_at"] is not None:
-        cleared = Text(zh=f"告警恢复：{title.zh}", en=f"Alarm cleared: {title.en}")
-        entries.append(StoryEntry(row["cleared_at"], "alarm", cleared, device, None))
+        over, why = Text(zh="告警恢复", en="Alarm cleared"), device
+        if row["ended_en"]:
+            over = Text(zh="告警终止", en="Alarm ended")
+            why = Text(zh=f"{device.zh}：{row['ended_zh']}", en=f"{device.en}: {row['ended_en']}")
+        over = Text(zh=f"{over.zh}：{title.zh}", en=f"{over.en}: {title.en}")
+        entries.append(StoryEntry(row["cleared_at"], "alarm", over, why, None))
     return entries
 
 

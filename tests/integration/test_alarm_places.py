@@ -15,6 +15,7 @@ from dispatch.alarms import follow
 from dispatch.store import alarm_lists, jobs, proof
 from dispatch.store.board import board
 from dispatch.store.standing import standings
+from dispatch.store.story import story
 from gateway.devices import register, store
 from gateway.devices.draft import Fit, Wanted
 from gateway.devices.judging import judge
@@ -34,6 +35,7 @@ from tests.integration.alarm_world import (
     the_book,
 )
 from web.desk_store import alarm_view
+from web.device_store import alarms as device_alarms
 
 MOVED, RETIRED = "its device was moved to another asset", "its device was retired"
 
@@ -113,6 +115,13 @@ async def test_a_moved_devices_alarms_end_and_stay_where_they_were(
     old, new = place.assets["bin-1"], place.assets["bin-3"]
     assert (line.asset_id, line.area_id, view.asset_id) == (old, place.areas["east"], old)
     assert (line.place.en, view.place.en) == ("bin-1", "bin-1")
+    assert (line.ended.en, view.ended.en) == (MOVED, MOVED)
+    told = await story(conn, (await rows(conn, "SELECT max(id) FROM work_order"))[0][0])
+    assert ("Alarm ended: full", f"device bin-1: {MOVED}") in [
+        (each.title.en, each.detail.en) for each in told
+    ]
+    [shown] = await device_alarms(conn, place.devices["bin-1"].device_id)
+    assert shown.elsewhere.en == "bin-1"
     assert [len(await jobs.past_faults(conn, each, 0)) for each in (old, new)] == [1, 0]
     histories = [await proof.asset_history(conn, each) for each in (old, new)]
     assert [[entry.kind for entry in each.entries] if each else None for each in histories] == [
