@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -172,7 +172,9 @@ class _Round:
         kiosks = [Kiosk(stage.broker.url, code, paid) for code in money.KIOSKS]
         async with Watch.over(stage.url, (device.code for device in expected.watched)) as watch:
             senders = Senders(stage.broker.url, watch)
-            await self._send(spoken, refused, senders, kiosks, broken)
+            await self._send(
+                spoken, refused, senders, kiosks, faults.Breaker(stage, senders, watch).run(broken)
+            )
             verdict = await self._rest(expected, kiosks, watch)
         codes = await stage.end()
         if verdict.clean:  # and what stopping left
@@ -204,7 +206,7 @@ class _Round:
         refused: Sequence[tuple[Message, str]],
         senders: Senders,
         kiosks: Sequence[Kiosk],
-        broken: list[faults.Fault],
+        breaking: Coroutine[None, None, None],
     ) -> None:
         lanes: list[Lane] = [(device.code, device.steps) for device in spoken]
         lanes += [("", ((message,),)) for message, _ in refused]
@@ -212,7 +214,7 @@ class _Round:
             group.create_task(senders.run(lanes))
             for kiosk in kiosks:
                 group.create_task(kiosk.run())
-            await faults.Breaker(self.stage, senders).run(broken)
+            await breaking
             senders.finish()
 
     async def _rest(self, expected: Expected, kiosks: Sequence[Kiosk], watch: Watch) -> Verdict:

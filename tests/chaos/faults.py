@@ -7,6 +7,7 @@ from random import Random
 
 from tests.chaos.senders import Senders
 from tests.chaos.stage import Stage
+from tests.chaos.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,10 @@ def schedule(
 class Breaker:
     """Does the faults; one at a time to each thing, as many at once as there are things."""
 
-    def __init__(self, stage: Stage, senders: Senders) -> None:
+    def __init__(self, stage: Stage, senders: Senders, watch: Watch) -> None:
         self.stage = stage
         self.senders = senders
+        self.watch = watch
         self._database = asyncio.Lock()
         self._broker = asyncio.Lock()
         self._worker = asyncio.Lock()
@@ -66,6 +68,7 @@ class Breaker:
         numbers = sorted(self.stage.gateways)
         number = numbers[fault.which % len(numbers)]
         async with self._gateways.setdefault(number, asyncio.Lock()):
+            self.watch.breaks()
             self.stage.kill_gateway(number)
             await asyncio.sleep(fault.seconds)
             self.stage.start_gateway(number)
@@ -91,20 +94,24 @@ class Breaker:
 
     async def kill_broker(self, fault: Fault) -> None:
         async with self._broker:
+            self.watch.breaks()
             self.stage.broker.kill()
             self.senders.broker_died()
             await asyncio.sleep(fault.seconds)
             await asyncio.to_thread(self.stage.broker.start)
 
     async def cut_broker(self, _fault: Fault) -> None:
+        self.watch.breaks()
         self.stage.to_broker.cut()
 
     async def cut_database(self, _fault: Fault) -> None:
         self.stage.to_database.cut()
 
     async def half_open_broker(self, fault: Fault) -> None:
+        self.watch.breaks()
         self.stage.to_broker.freeze()
         await asyncio.sleep(fault.seconds)
+        self.watch.breaks()
         self.stage.to_broker.thaw()
 
     async def half_open_database(self, fault: Fault) -> None:

@@ -8,7 +8,8 @@ from psycopg import AsyncConnection
 
 from storage.pool import in_utc
 from tests.chaos.money import Books
-from tests.chaos.oracle import Alarm, Behind, Happening, Order, Row, Step
+from tests.chaos.oracle import Alarm, Happening, Row, Step
+from tests.chaos.work import Link, Order
 
 Letter = tuple[str, bytes, str]
 """Topic, payload as kept, reason."""
@@ -35,7 +36,7 @@ class Found:
     steps: list[Step]
     withdrawn: list[Withdrawn]
     orders: list[Order]
-    together: list[Behind]
+    links: list[Link]
     letters: list[Letter]
     books: Books
     unsent: int
@@ -91,7 +92,7 @@ async def look(url: str) -> Found:
                 " WHERE NOT alarm.facts ? 'withdrawn' AND NOT (status = 'cancelled' AND EXISTS"
                 " (SELECT FROM work_order next WHERE next.alarm_id = alarm.id AND next.id > work_order.id))",
             ),
-            together=await _together(conn),
+            links=await _links(conn),
             letters=[
                 (topic, bytes(payload), reason)
                 for topic, payload, reason in await _rows(
@@ -111,18 +112,18 @@ async def look(url: str) -> Found:
         )
 
 
-async def _together(conn: AsyncConnection) -> list[Behind]:
-    """Every order with all alarms behind it."""
-    behind: dict[int, tuple[str, set[tuple[str, str, datetime]]]] = {}
-    for order, kind, *about in await _rows(
-        conn,
-        "SELECT order_id, work_order.kind, device.code, alarm.rule, alarm.raised_at FROM alarm_order"
-        " JOIN work_order ON work_order.id = order_id JOIN alarm ON alarm.id = alarm_order.alarm_id"
-        " JOIN device ON device.id = alarm.device_id WHERE NOT alarm.facts ? 'withdrawn'",
-    ):
-        device, rule, raised = about
-        behind.setdefault(order, (kind, set()))[1].add((device, rule, raised))
-    return [(kind, frozenset(alarms)) for kind, alarms in behind.values()]
+async def _links(conn: AsyncConnection) -> list[Link]:
+    """Every alarm with every order it is behind."""
+    return [
+        Link(order, kind, opened, (device, rule, raised), at)
+        for order, kind, opened, device, rule, raised, at in await _rows(
+            conn,
+            "SELECT order_id, work_order.kind, opened_at, device.code, alarm.rule, alarm.raised_at,"
+            " alarm_order.at FROM alarm_order JOIN work_order ON work_order.id = order_id"
+            " JOIN alarm ON alarm.id = alarm_order.alarm_id JOIN device ON device.id = alarm.device_id"
+            " WHERE NOT alarm.facts ? 'withdrawn'",
+        )
+    ]
 
 
 async def how_many(url: str) -> int:

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.deadletters import KEPT_PAYLOAD
-from tests.chaos import oracle, presence
+from tests.chaos import oracle, presence, work
 from tests.chaos.away import STILL
+from tests.chaos.facts import RULES
 from tests.chaos.found import Found, Letter, Withdrawn
 from tests.chaos.money import Books, Key, Payment, books
-from tests.chaos.oracle import Alarm, Behind, Happening, Order, Row, Step
+from tests.chaos.oracle import Alarm, Happening, Row, Step
 from tests.chaos.script import Device, Message
 from tests.chaos.watch import Bounds
+from tests.chaos.work import About, Behind, Link, Order
 
 SHOWN = 5
 
@@ -27,6 +29,7 @@ class Expected:
     steps: frozenset[Step]
     orders: frozenset[Order]
     together: frozenset[Behind]
+    joining: frozenset[tuple[str, About]]
     letters: frozenset[Letter]
     books: Books
     keys: frozenset[Key]
@@ -63,8 +66,9 @@ def expect(
         events=frozenset(oracle.events(devices)),
         alarms=frozenset(alarms),
         steps=frozenset(steps),
-        orders=frozenset(oracle.orders(alarms)),
-        together=frozenset(oracle.together(alarms)),
+        orders=frozenset(work.orders(alarms)),
+        together=frozenset(work.together(alarms)),
+        joining=frozenset(work.joining(alarms, beyond=True)),
         letters=frozenset(
             (message.topic, message.payload[:KEPT_PAYLOAD], reason) for message, reason in refused
         ),
@@ -136,7 +140,10 @@ def judge(
     else:
         verdict.compare("steps of severity", expected.steps, found.steps)
     verdict.compare("orders", expected.orders, found.orders)
-    verdict.compare("orders of several alarms", expected.together, found.together)
+    long, short = _shared_orders(found)
+    verdict.compare("orders of several alarms", expected.together, long)
+    verdict.compare("alarms behind orders", expected.joining, ((link.kind, link.about) for link in short))
+    verdict.compare("orders of several alarms in time", (), work.out_of_span(short))
     verdict.compare("dead letters", expected.letters, found.letters)
     for name in Books.__slots__:
         must, is_ = getattr(expected.books, name), getattr(found.books, name)
@@ -156,14 +163,28 @@ def judge(
 
 def _of_known_rules(found: Found) -> Found:
     """Without the forecast's alarms: when a bin will be full is an estimate, with tests of its own."""
-    known = {rule.code for rule in oracle.RULES}
-    sharing = {rule.code for rule in oracle.RULES if rule.shares}
+    known = {rule.code for rule in RULES}
+    sharing = {rule.code for rule in RULES if rule.shares}
+    links = [link for link in found.links if link.about[1] in sharing]
     return replace(
         found,
         alarms=[alarm for alarm in found.alarms if alarm.rule in known],
         steps=[step for step in found.steps if step.rule in known],
         orders=[order for order in found.orders if order[1] in known - sharing],
-        together=[each for each in found.together if sharing & {rule for _, rule, _ in each[1]}],
+        links=links,
+    )
+
+
+def _shared_orders(found: Found) -> tuple[list[Behind], list[Link]]:
+    """The orders that last for longer than a round, with their alarms; of the others each alarm."""
+    short = {rule.code for rule in RULES if rule.within}
+    behind: dict[tuple[int, str], list[About]] = {}
+    for link in found.links:
+        if link.about[1] not in short:
+            behind.setdefault((link.order, link.kind), []).append(link.about)
+    return (
+        [(kind, frozenset(alarms)) for (_, kind), alarms in behind.items()],
+        [link for link in found.links if link.about[1] in short],
     )
 
 
@@ -184,7 +205,7 @@ def _without_early(expected: Expected, found: Found) -> tuple[Found, int]:
 
 def _last(steps: Iterable[Step]) -> set[tuple[object, ...]]:
     """Where each history of severity ends; that of an alarm which ends where it began says nothing."""
-    base = {rule.code: rule.severity for rule in oracle.RULES}
+    base = {rule.code: rule.severity for rule in RULES}
     last: dict[tuple[object, ...], str] = {}
     for step in steps:
         last[step.device, step.rule, step.raised] = step.severity
@@ -193,7 +214,7 @@ def _last(steps: Iterable[Step]) -> set[tuple[object, ...]]:
 
 def _wrongly_withdrawn(found: Found, *, shared: bool) -> list[Withdrawn]:
     """Those that one gateway withdrew, or whose orders are still to be done though they may be cancelled."""
-    cancelled = {rule.code for rule in oracle.RULES if rule.cancelled}
+    cancelled = {rule.code for rule in RULES if rule.cancelled}
     return [alarm for alarm in found.withdrawn if not shared or (alarm.ordered and alarm.rule in cancelled)]
 
 

@@ -7,188 +7,16 @@ its ladder that holds (`ladders`). What would begin once more than often enough 
 one alarm, that counts its beginnings, until its end has lasted for as long as the rule wants quiet.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.chaos.ladders import NEVER, Ladder, RungFact
+from tests.chaos.facts import NONE, RULES, RuleFact
+from tests.chaos.ladders import NEVER, Ladder
 from tests.chaos.script import Device, Message, Moment, Value
 
-MINUTE = timedelta(minutes=1)
-NONE = timedelta()
 FRESH = timedelta(minutes=30)
 """Well between what is sent fresh (ten minutes old at most) and what is past (an hour at least)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flaps:
-    """More than `times` beginnings within a span are one alarm, until its end has lasted for `quiet`."""
-
-    times: int
-    within: timedelta
-    quiet: timedelta
-
-
-HOUR = timedelta(hours=1)
-BIN_FLAPS, LIFT_FLAPS = Flaps(4, 6 * HOUR, 6 * HOUR), Flaps(5, HOUR, HOUR)
-
-
-@dataclass(frozen=True, slots=True)
-class RuleFact:
-    """One rule as its file means it; `by_clock`: its timer runs out within the round."""
-
-    code: str
-    asset_class: str
-    signal: str = ""
-    begins: Callable[[Value], bool] = lambda _: False
-    ends: Callable[[Value], bool] = lambda _: False
-    hold: timedelta = NONE
-    keep: timedelta = NONE
-    raised_by: frozenset[str] = frozenset()
-    ended_by: frozenset[str] = frozenset()
-    by_clock: bool = False
-    severity: str = "major"
-    rungs: tuple[RungFact, ...] = ()
-    order: str | None = None
-    cancelled: bool = False
-    shares: str = ""  # its orders: with other alarms of the "asset", or of the "area"
-    flaps: Flaps | None = None
-
-
-def _from(least: float) -> Callable[[Value], bool]:
-    return lambda value: float(value) >= least
-
-
-def _below(most: float) -> Callable[[Value], bool]:
-    return lambda value: float(value) < most
-
-
-RULES = (
-    RuleFact(
-        "bin_nearly_full",
-        "bin",
-        "fill_percent",
-        _from(75),
-        _below(60),
-        hold=10 * MINUTE,
-        severity="info",
-        flaps=BIN_FLAPS,
-    ),
-    RuleFact(
-        "bin_overflow",
-        "bin",
-        "fill_percent",
-        _from(90),
-        _below(70),
-        hold=5 * MINUTE,
-        order="waste_collection",
-        cancelled=True,
-        flaps=BIN_FLAPS,
-    ),
-    RuleFact(
-        "bin_tilted",
-        "bin",
-        "tilted",
-        _from(1),
-        _below(1),
-        hold=2 * MINUTE,
-        keep=2 * MINUTE,
-        severity="minor",
-        order="bin_repair",
-        cancelled=True,
-        flaps=BIN_FLAPS,
-    ),
-    RuleFact(
-        "bin_fire",
-        "bin",
-        "temperature_c",
-        _from(60),
-        _below(45),
-        keep=10 * MINUTE,
-        raised_by=frozenset({"fire_alarm"}),
-        severity="critical",
-        order="inspection",
-        flaps=BIN_FLAPS,
-    ),
-    RuleFact(
-        "chaos_lean",
-        "bin",
-        "angle_x_deg",
-        _from(30),
-        _below(10),
-        hold=timedelta(seconds=4),
-        by_clock=True,
-        severity="minor",
-        rungs=(RungFact("major", after=timedelta(seconds=3)),),
-        order="bin_repair",
-        cancelled=True,
-    ),
-    RuleFact(
-        "chaos_sway",
-        "bin",
-        "angle_y_deg",
-        _from(10),
-        _below(5),
-        severity="info",
-        rungs=(
-            RungFact("minor", after=30 * MINUTE),
-            RungFact("major", _from(30), hold=3 * MINUTE, down_after=3 * MINUTE),
-            RungFact("critical", _from(60)),
-        ),
-        order="inspection",
-        cancelled=True,
-    ),
-    RuleFact(
-        "chaos_turn",
-        "bin",
-        "angle_z_deg",
-        _from(120),
-        _below(0),
-        severity="minor",
-        order="bin_repair",
-        shares="asset",
-    ),
-    RuleFact(
-        "chaos_turn_far", "bin", "angle_z_deg", _from(150), _below(0), order="bin_repair", shares="asset"
-    ),
-    RuleFact(
-        "chaos_turn_back",
-        "bin",
-        "angle_z_deg",
-        lambda value: float(value) <= -120,
-        lambda value: float(value) > 0,
-        severity="minor",
-        order="inspection",
-        shares="area",
-    ),
-    RuleFact(
-        "chaos_flutter",
-        "bin",
-        "angle_x_deg",
-        lambda value: float(value) <= -20,
-        lambda value: float(value) > -10,
-        order="bin_repair",
-        cancelled=True,
-        flaps=Flaps(2, 20 * MINUTE, 4 * MINUTE),
-    ),
-    RuleFact(
-        "entrapment",
-        "elevator",
-        raised_by=frozenset({"passenger_entrapment"}),
-        severity="critical",
-        ended_by=frozenset({"automatic_restored"}),
-        order="elevator_rescue",
-        flaps=LIFT_FLAPS,
-    ),
-    RuleFact(
-        "safety_circuit",
-        "elevator",
-        raised_by=frozenset({"safety_circuit_open"}),
-        ended_by=frozenset({"automatic_restored"}),
-        order="elevator_repair",
-        flaps=LIFT_FLAPS,
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,45 +212,6 @@ def in_order(messages: Iterable[Message]) -> list[Moment]:
                 else Moment(moment.ts, {**known.readings, **moment.readings}, (*known.events, *moment.events))
             )
     return [merged[ts] for ts in sorted(merged)]
-
-
-Order = tuple[str, str, datetime, str, bool]
-"""Device, rule and raising time of its alarm; kind of work; whether it is cancelled."""
-
-
-def orders(expected: Iterable[Alarm]) -> set[Order]:
-    """One order for each alarm that people were told of, asks for work, and shares it with no other."""
-    rules = {rule.code: rule for rule in RULES}
-    return {
-        (
-            alarm.device,
-            alarm.rule,
-            alarm.raised,
-            kind,
-            rules[alarm.rule].cancelled and alarm.cleared is not None,
-        )
-        for alarm in expected
-        if alarm.told and (kind := rules[alarm.rule].order) is not None and not rules[alarm.rule].shares
-    }
-
-
-Behind = tuple[str, frozenset[tuple[str, str, datetime]]]
-"""Kind of work of an order; device, rule and raising time of every alarm behind it."""
-
-
-def together(expected: Iterable[Alarm]) -> set[Behind]:
-    """The orders that alarms share, one asset's or the area's: a round is shorter than they may be apart.
-
-    All assets of a round are in one area, and nothing ends these orders.
-    """
-    rules = {rule.code: rule for rule in RULES}
-    behind: dict[tuple[str, str], set[tuple[str, str, datetime]]] = {}
-    for alarm in expected:
-        rule = rules[alarm.rule]
-        if alarm.told and rule.order is not None and rule.shares:
-            place = alarm.device if rule.shares == "asset" else ""
-            behind.setdefault((place, rule.order), set()).add((alarm.device, alarm.rule, alarm.raised))
-    return {(kind, frozenset(alarms)) for (_, kind), alarms in behind.items()}
 
 
 Row = tuple[str, str, datetime, float]

@@ -10,6 +10,10 @@ All this goes by when we heard, which no device says. It is known within bounds:
 sent, not after it was seen stored. So a spell is certain where the device waited until it was noticed, and
 after its last word. It is possible wherever the bounds leave room: what breaks may keep words for long. A
 silence that nobody was there to notice leaves nothing, so no other is certain.
+
+Neither `online` nor `offline` has a time. Where a device had said both, and then something broke that lets
+the broker hand out again what it believes not to be heard, it may have come and gone once more: of such a
+device only the end is known, if it is gone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,9 +21,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tests.chaos.away import GONE, STILL
-from tests.chaos.oracle import Alarm, Order
+from tests.chaos.oracle import Alarm
 from tests.chaos.script import Device, Message
 from tests.chaos.watch import Bounds
+from tests.chaos.work import Order
 
 STALE = timedelta(seconds=1)
 GONE_FOR = timedelta(seconds=1)
@@ -48,11 +53,14 @@ class Spell:
     begun: tuple[Heard, ...]
     ended: Heard | None
     certain: bool
+    loose: bool = False  # once or several times, whenever it was
 
     def has(self, alarm: Alarm) -> bool:
         """Whether an alarm may be about it."""
         if not alarm.told or alarm.severity != "minor":
             return False
+        if self.loose:
+            return True
         since = alarm.raised - DELAYS[self.rule]
         if not any(heard.has(since) for heard in self.begun):
             return False
@@ -75,7 +83,11 @@ def spells(devices: Iterable[Device], bounds: Bounds, now: datetime, *, shared: 
         if device.rule == STILL:
             found[device.code, STILL] = list(_silences(device, bounds, now, shared=shared))
         elif device.rule == GONE:
-            found[device.code, GONE] = list(_absences(device, bounds, now))
+            found[device.code, GONE] = list(
+                _roughly(device, bounds, now)
+                if _is_uncertain(device, bounds, now)
+                else _absences(device, bounds, now)
+            )
     return found
 
 
@@ -96,7 +108,7 @@ def found(known: Spells, alarms: Iterable[Alarm]) -> list[tuple[str, str, str]]:
         spell = min(possible, key=lambda each: not each.certain, default=None)
         if spell is None:
             names.append((alarm.device, alarm.rule, f"impossible: {alarm} of {mine}"))
-        elif spell in once:
+        elif spell in once and not spell.loose:
             names.append((alarm.device, alarm.rule, f"{spell.name} once more: {alarm} of {mine}"))
         else:
             once.add(spell)
@@ -155,3 +167,25 @@ def _absences(device: Device, bounds: Bounds, now: datetime) -> Iterator[Spell]:
         since = None
     if since is not None:
         yield Spell(device.code, GONE, f"time {count}", (since,), None, certain=True)
+
+
+AFTERWARDS = timedelta(seconds=2)
+"""So long after it was acknowledged the broker may forget, if it is killed, that it was."""
+
+
+def _is_uncertain(device: Device, bounds: Bounds, now: datetime) -> bool:
+    """Whether a device that had gone and come back may have been heard doing so once more."""
+    heard = [_heard(device, message, bounds, now) for message in device.messages]
+    first, last = heard[0].first, heard[-1].last + AFTERWARDS
+    returns = {message.payload for message in device.messages if not message.moments} != {b"offline"}
+    answers = any(message.moments and message.moments[0].ts > first for message in device.messages)
+    return (returns or answers) and any(first <= moment <= last for moment in bounds.broken)
+
+
+def _roughly(device: Device, bounds: Bounds, now: datetime) -> Iterator[Spell]:
+    """That it is gone in the end, if it is; whatever else."""
+    *_, last = device.messages
+    begun = (Heard(bounds.sent.get(last.key, now), now),)
+    if last.payload == b"offline":
+        yield Spell(device.code, GONE, "in the end", begun, None, certain=True)
+    yield Spell(device.code, GONE, "before", begun, None, certain=False, loose=True)

@@ -22,10 +22,15 @@ PATIENCE = timedelta(seconds=40)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A message was heard not before `sent` (by its key), not after `stored` (by its device and mark)."""
+    """A message was heard not before `sent` (by its key), not after `stored` (by its device and mark).
+
+    `broken`: when broker, gateways, or the lines between them broke, so that what was heard lately is perhaps
+    handed out once more.
+    """
 
     sent: dict[tuple[str, bytes, int], datetime] = field(default_factory=dict)
     stored: dict[tuple[str, tuple[Mark, int]], datetime] = field(default_factory=dict)
+    broken: list[datetime] = field(default_factory=list)
 
 
 class Watch:
@@ -55,6 +60,10 @@ class Watch:
         if message.key not in self.bounds.sent:
             self.bounds.sent[message.key] = datetime.now(UTC)
             self._awaited.setdefault(device, set()).add(message.mark)
+
+    def breaks(self) -> None:
+        """Something breaks now that makes the broker hand out again what it believes not to be heard."""
+        self.bounds.broken.append(datetime.now(UTC))
 
     def opens(self, message: Message) -> bool:
         """Whether what a device waits for before it says this is so, or patience is over."""
