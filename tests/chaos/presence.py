@@ -59,8 +59,6 @@ class Spell:
         """Whether an alarm may be about it."""
         if not alarm.told or alarm.severity != "minor":
             return False
-        if self.loose:
-            return True
         since = alarm.raised - DELAYS[self.rule]
         if not any(heard.has(since) for heard in self.begun):
             return False
@@ -98,23 +96,43 @@ def certain(known: Spells) -> list[tuple[str, str, str]]:
 
 def found(known: Spells, alarms: Iterable[Alarm]) -> list[tuple[str, str, str]]:
     """Which spells the alarms are about; without those that are possible and no more."""
-    names = []
-    once: set[Spell] = set()
+    about: dict[tuple[str, str], list[Alarm]] = {}
     for alarm in alarms:
-        if alarm.rule not in DELAYS:
-            continue
-        mine = known.get((alarm.device, alarm.rule), ())
-        possible = [each for each in mine if each.has(alarm)]
-        spell = min(possible, key=lambda each: not each.certain, default=None)
-        if spell is None:
-            names.append((alarm.device, alarm.rule, f"impossible: {alarm} of {mine}"))
-        elif spell in once and not spell.loose:
-            names.append((alarm.device, alarm.rule, f"{spell.name} once more: {alarm} of {mine}"))
-        else:
-            once.add(spell)
-            if spell.certain:
-                names.append((alarm.device, alarm.rule, spell.name))
+        if alarm.rule in DELAYS:
+            about.setdefault((alarm.device, alarm.rule), []).append(alarm)
+    names = []
+    for (device, rule), mine in about.items():
+        there = known.get((device, rule), ())
+        owners = _assigned(mine, there)
+        names += [(device, rule, there[n].name) for n in owners if there[n].certain]
+        left = set(range(len(mine))) - set(owners.values())
+        if not any(spell.loose for spell in there):
+            names += [(device, rule, f"{mine[n]}, one too many of {there}") for n in sorted(left)]
     return names
+
+
+def _assigned(alarms: Sequence[Alarm], there: Sequence[Spell]) -> dict[int, int]:
+    """Give as many alarms as possible a spell each that they may be about; the certain ones first.
+
+    Gives the alarm of each spell, both by position.
+    """
+    owners: dict[int, int] = {}
+
+    def place(alarm: int, among: Sequence[int], tried: set[int]) -> bool:
+        for n in among:
+            if n not in tried and there[n].has(alarms[alarm]):
+                tried.add(n)
+                if n not in owners or place(owners[n], among, tried):
+                    owners[n] = alarm
+                    return True
+        return False
+
+    single = [n for n, spell in enumerate(there) if not spell.loose]
+    for among in ([n for n in single if there[n].certain], single):
+        for alarm in range(len(alarms)):
+            if alarm not in owners.values():
+                place(alarm, among, set())
+    return owners
 
 
 def orders(alarms: Iterable[Alarm]) -> list[Order]:

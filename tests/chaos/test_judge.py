@@ -15,7 +15,7 @@ from tests.chaos.hostile import hostile
 from tests.chaos.judge import Expected, expect, judge
 from tests.chaos.money import Key
 from tests.chaos.oracle import Alarm
-from tests.chaos.presence import Spell
+from tests.chaos.presence import Heard, Spell
 from tests.chaos.watch import Bounds
 from tests.chaos.work import Link
 
@@ -325,6 +325,28 @@ def test_what_the_bounds_leave_room_for_is_seen_only_if_it_is_there_twice(
         changed = replace(found, alarms=alarms, orders=[*orders, *presence.orders(alarms)])
         verdict = judge(expected, changed, receipts_of(expected), bounds_of(expected), shared=False)
         assert (verdict.lost.total(), verdict.extra["silent or gone"]) == (0, extra), verdict.words
+
+
+def test_alarms_that_may_be_about_several_spells_are_set_against_one_each() -> None:
+    """What was heard late may have begun any of them."""
+    whole = Heard(START, START + 20 * SECOND)
+
+    def spell(name: str, first: int, *, certain: bool) -> Spell:
+        ended = Heard(START + first * SECOND, START + (first + 2) * SECOND)
+        return Spell("a", "bin_silent", name, (whole,), ended, certain)
+
+    there = (spell("possible", 5, certain=False), spell("certain", 4, certain=True))
+    known = {("a", "bin_silent"): there}
+
+    def ending(second: float) -> Alarm:
+        moment = START + second * SECOND
+        return Alarm("a", "bin_silent", moment - 2 * SECOND, moment, told=True, severity="minor")
+
+    either, first = ending(5.5), ending(4.5)
+    for alarms in ([either, first], [first, either], [either], [first]):
+        assert presence.found(known, alarms) == [("a", "bin_silent", "certain")]
+    assert [name for _, _, name in presence.found(known, [ending(6.5)])] == []
+    assert len(presence.found(known, [either, first, ending(5.6)])) == 2
 
 
 def test_a_device_that_came_back_before_it_counts_as_gone_must_not_be_found_gone(expected: Expected) -> None:
