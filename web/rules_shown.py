@@ -1,15 +1,17 @@
 """Rules as the pages show them: in plain words, and as they are written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
+from config.text import Text
 from rules.book import RuleBook, load_sources
 from rules.document import RuleFileError
 from rules.editing import codes_of, open_rule
 from rules.sources import Source, class_of, put_in
 from rules.versions.force import InForce
 from rules.versions.store import Version
+from rules.wording.rules import usual_lateness
 from web.errors import Refusal
 from web.rule_described import Described, RuleChange, changes_between, described
 
@@ -23,6 +25,7 @@ class Shown:
     rules: tuple[Described, ...]
     version: Version | None
     outdated: bool
+    late: Text = field(default_factory=usual_lateness)
 
 
 def shown_file(known: InForce, file: str) -> Shown:
@@ -33,7 +36,7 @@ def shown_file(known: InForce, file: str) -> Shown:
     return Shown(
         file,
         class_of(source) or "",
-        described_file(known.book, source.text),
+        tuple(described(known.book, code, whole) for code, whole in _written(source.text).items()),
         known.newest.get(file),
         known.outdated(file) is not None,
     )
@@ -46,18 +49,16 @@ def _written(text: str) -> Mapping[str, str]:
     return {code: "" if each is None else each.fields.logic for code, each in opened.items()}
 
 
-def described_file(book: RuleBook, text: str) -> tuple[Described, ...]:
-    """Put the rules of a file into words, which are part of a book."""
-    return tuple(described(book, code, whole) for code, whole in _written(text).items())
-
-
 def differences(known: InForce, file: str, before: str, after: str) -> tuple[RuleChange, ...] | None:
     """Return what a file says after a change and did not say before; None where either cannot be read now."""
     try:
         today, changed = _with(known, file, before), _with(known, file, after)
     except RuleFileError:
         return None
-    return changes_between(described_file(today, before), described_file(changed, after))
+    return changes_between(
+        (described(today, code) for code in codes_of(before)),
+        (described(changed, code) for code in codes_of(after)),
+    )
 
 
 def _with(known: InForce, file: str, text: str) -> RuleBook:

@@ -51,6 +51,7 @@ _LATE: Final = Text(
     zh="迟到超过 {span}的消息，若已恢复则只记录、不通知",
     en="what is heard more than {span} late calls nobody if it is over by then",
 )
+_USUALLY: Final = Text(zh="规则未另行规定时：{late}", en="unless a rule says otherwise, {late}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,11 @@ def rule_words(rule: Rule, names: Names) -> RuleWords:
         flapping=sentence(_flapping(rule.flapping)) if rule.flapping is not None else None,
         late=sentence(put(_LATE, span=span_text(rule.late_after))) if rule.late_after != LATE_AFTER else None,
     )
+
+
+def usual_lateness() -> Text:
+    """Say how late is too late for rules that do not say it."""
+    return sentence(put(_USUALLY, late=put(_LATE, span=span_text(LATE_AFTER))))
 
 
 def _raises(trigger: Trigger, names: Names, *, alone: bool) -> Text:

@@ -289,6 +289,7 @@ async def test_a_rule_is_shown_in_words(admin: Browser) -> None:
             "告警恢复时若还无人接单，工单自动取消。",
             "告警持续 3 天后。",
             "清运重量（0 至 500 kg，选填）",
+            "规则未另行规定时：迟到超过 15 分钟的消息，若已恢复则只记录、不通知。",
         ):
             assert words in text, f"{path} does not say {words}"
 
