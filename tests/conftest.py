@@ -173,10 +173,20 @@ def clock() -> ManualClock:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     """A real Mosquitto on a free loopback port; see `tests/mosquitto.py`."""
+    yield from _broker(tmp_path, careful=True)
+
+
+@pytest.fixture
+def quick_broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """The same for many messages and no trouble."""
+    yield from _broker(tmp_path, careful=False)
+
+
+def _broker(folder: Path, *, careful: bool) -> Iterator[Mosquitto]:
     program = mosquitto_program()
     if program is None:
         pytest.skip("mosquitto is not installed (apt install mosquitto)")
-    running = Mosquitto(tmp_path / "mosquitto", program)
+    running = Mosquitto(folder / "mosquitto", program, careful=careful)
     running.start()
     yield running
     running.stop()

@@ -59,7 +59,7 @@ def found_in(day: Day, band: Band) -> list[tuple[str, datetime, datetime | None]
 
 
 async def test_a_recorded_day_of_bins(
-    database_url: str, pool: AsyncConnectionPool, broker: Mosquitto, tmp_path: Path
+    database_url: str, pool: AsyncConnectionPool, quick_broker: Mosquitto, tmp_path: Path
 ) -> None:
     file = recording("bins/litter-bin-collections-2016.csv")
     collections, day = read_collections(file), oracle(file)
@@ -68,7 +68,7 @@ async def test_a_recorded_day_of_bins(
         court = await load_court(conn, tmp_path, COURT, DAY)
         await store.register_bins(conn, court, {names[each.site]: each.name for each in collections})
 
-    async with recorded_day(database_url, pool, broker.url, tmp_path / "data", DAY) as house:
+    async with recorded_day(database_url, pool, quick_broker.url, tmp_path / "data", DAY) as house:
         count = await house.play(renamed(bins_timeline(collections, first=DAY, last=END, step=STEP), names))
         await house.at(END)
 

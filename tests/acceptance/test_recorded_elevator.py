@@ -46,7 +46,7 @@ def oracle(file: Path, column: str) -> list[list[float]]:
 
 
 async def test_a_recorded_day_of_an_elevator_door(
-    database_url: str, pool: AsyncConnectionPool, broker: Mosquitto, tmp_path: Path
+    database_url: str, pool: AsyncConnectionPool, quick_broker: Mosquitto, tmp_path: Path
 ) -> None:
     file = recording("elevator/car-door-4hz.csv")
     highest = [max(window) for window in oracle(file, "vibration_db")]
@@ -55,7 +55,7 @@ async def test_a_recorded_day_of_an_elevator_door(
     async with pool.connection() as conn:
         await load_court(conn, tmp_path, COURT, START)
 
-    async with recorded_day(database_url, pool, broker.url, tmp_path / "data", START) as house:
+    async with recorded_day(database_url, pool, quick_broker.url, tmp_path / "data", START) as house:
         count = await house.play(elevator_timeline(read_samples(file), "L1-S", START, WINDOW))
         await house.at(end)
 

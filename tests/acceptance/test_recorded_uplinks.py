@@ -51,7 +51,7 @@ def oracle(folder: Path) -> list[tuple[str, str, float]]:
 
 
 async def test_recorded_uplinks(
-    database_url: str, pool: AsyncConnectionPool, broker: Mosquitto, tmp_path: Path
+    database_url: str, pool: AsyncConnectionPool, quick_broker: Mosquitto, tmp_path: Path
 ) -> None:
     folder = recording("lorawan")
     uplinks = retimed(list(assigned(read_uplinks(folder), RADIOS)), NOW)
@@ -59,7 +59,7 @@ async def test_recorded_uplinks(
     async with pool.connection() as conn:
         await load_court(conn, tmp_path, COURT, NOW)
 
-    async with recorded_day(database_url, pool, broker.url, tmp_path / "data", NOW) as house:
+    async with recorded_day(database_url, pool, quick_broker.url, tmp_path / "data", NOW) as house:
         await house.hear([publication(uplink) for uplink in uplinks], len(told))
         before = await rows(pool, "SELECT count(*) FROM alarm")
         tilted = min(uplink.received_at for uplink in uplinks if uplink.model == "em310-udl")
