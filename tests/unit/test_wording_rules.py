@@ -197,11 +197,14 @@ def test_what_holds_an_alarm_back_is_said(book: RuleBook) -> None:
 def test_a_rule_with_hostile_names_is_shown_as_it_is() -> None:
     """Whoever writes a site's rules may write anything into texts: braces, marks, markup."""
     text = next(source.text for source in file_sources(None) if source.name == "bin")
-    odd = text.replace("en: Overflowing from (%)", "en: '{value} \ue000<b>%s\ue001 {'")
+    name = "'{value} \ue000<b>%s\ue001 {'"
+    odd = text.replace("zh: 满溢阈值（%）, en: Overflowing from (%)", f"zh: {name}, en: {name}")
     named = load_sources([Source("bin", "bin", odd)])
     words = rule_words(named.rule("bin_overflow"), names_for(named, named.rule("bin_overflow")))
-    assert "“{value} <b>%s {”" in words.raises[0].en
-    assert list(passages(words.raises[0].en)) == [(words.raises[0].en, False)]
+    for language in LANGUAGES:
+        said = words.raises[0][language]
+        assert "“{value} <b>%s {”" in said
+        assert list(passages(said)) == [(said, False)]
 
 
 def test_deadlines_of_shipped_rules_follow_each_other_with_the_houses(book: RuleBook) -> None:
