@@ -65,6 +65,9 @@ def _orders(found: Foresight) -> Iterator[str]:
     for line in found.orders:
         what = f"{line.kind} in {line.community}/{line.area.en}"
         yield f"{what:44}{line.old:>8.1f}{line.new:>9.1f}{line.recorded:>10.1f}  {_people(line)}"
+    if found.is_short:
+        begun = f"{found.history_from:%Y-%m-%d %H:%M}Z"
+        yield f"there is no history before {begun}: a week is reckoned from there on"
     if not found.rehearsed:
         yield "counted as alarms ask for them, before holds and grouping: there are too many alarms for more"
         return

@@ -23,6 +23,7 @@ from rules.replay.story import CHANGED, TODAY
 from rules.replay.tally import Difference, Orders
 
 WEEK = timedelta(days=7)
+SHORTEST = timedelta(days=1)  # the history of an hour says nothing of a week
 
 
 @dataclass(slots=True)
@@ -40,6 +41,8 @@ async def foresee(
     """Tell a replay in names, and rehearse what orders its alarms would have become."""
     tally = report.tally
     rehearsed = not tally.untold
+    history_from = max(order.start, tally.first or order.start)
+    length = max(order.end - history_from, min(SHORTEST, order.end - order.start))
     counts = await _rehearsed(conn, order, report, policy) if rehearsed else _asked(tally.orders)
     return Foresight(
         start=order.start,
@@ -52,12 +55,13 @@ async def foresee(
         cpu_seconds=tally.cpu_seconds,
         skipped=report.skipped,
         rules=_rules(report),
-        orders=await _orders(conn, counts, order.end - order.start, now.date()),
+        orders=await _orders(conn, counts, length, now.date()),
         changes=await _changes(conn, tally.differences),
         left_out=tally.left_out,
         rehearsed=rehearsed,
         partly=report.partly,
         heard_since=report.heard_since,
+        history_from=history_from,
     )
 
 

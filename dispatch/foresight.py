@@ -79,6 +79,9 @@ class Foresight(msgspec.Struct, frozen=True):
     `partly` are rules of which only a part is known before `heard_since`: until then who was gone is not, nor
     what was heard late; where it is None, of all the time.
 
+    `history_from`: between `start` and it there is no history; orders a week are reckoned from there on, or
+    from a day where there is less.
+
     `rehearsed`: orders are what would have been opened, after holds and grouping; else what was asked for.
     """
 
@@ -98,12 +101,19 @@ class Foresight(msgspec.Struct, frozen=True):
     rehearsed: bool = False
     partly: tuple[str, ...] = ()
     heard_since: datetime | None = None
+    history_from: datetime | None = None
 
     @property
     def heard_before(self) -> datetime | None:
         """Up to when of this time all is taken as heard when it happened; None where it is known of all."""
         since = self.heard_since
         return None if since is not None and since <= self.start else min(since or self.end, self.end)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a good part of the time has no history."""
+        begun = self.history_from
+        return begun is not None and begun - self.start > (self.end - self.start) / 20
 
     @property
     def today(self) -> Funnel:

@@ -47,6 +47,7 @@ class Reel:
         self._events: dict[str, str] = {}
         self.readings = 0
         self.events = 0
+        self.first: datetime | None = None  # of all devices
 
     def feed(self, rows: Iterable[Row]) -> None:
         """Take some more rows."""
@@ -61,6 +62,7 @@ class Reel:
                 if number != device:
                     self._change(device, number)
                     device, known = number, self._known[number]
+                    self.first = at if self.first is None else min(self.first, at)
             if signal is not None and value is not None:
                 readings += 1
                 reader = known.get(signal)

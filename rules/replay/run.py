@@ -160,6 +160,7 @@ class _Run:
             self._tally.readings, self._tally.events = readings + reel.readings, events + reel.events
             tell(page[-1][0] + (to_moment(page[-1][1]) - self._warm_from) / length)
         reel.end()
+        self._tally.begin(reel.first)
         tell(len(self._devices))
 
     async def _prick_up(self, conn: AsyncConnection) -> None:

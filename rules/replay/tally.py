@@ -1,6 +1,7 @@
 """What a replay found, in bounded space: counts by rule, orders by place and skill, some details. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Self
 
 import msgspec
@@ -82,6 +83,7 @@ class Tally(msgspec.Struct):
     devices: int = 0
     readings: int = 0
     events: int = 0
+    first: datetime | None = None  # when the first of them happened, warming up included
     cpu_seconds: float = 0.0
     rules: dict[str, RuleTally] = {}
     orders: list[Orders] = []
@@ -109,6 +111,11 @@ class Tally(msgspec.Struct):
         for side, (alarms, rules) in enumerate(zip((old, new), books, strict=True)):
             for alarm in alarms:
                 self._note_order(place, alarm, rules.get(alarm.rule), side)
+
+    def begin(self, first: datetime | None) -> None:
+        """There is history from here on, if not from before."""
+        if first is not None:
+            self.first = first if self.first is None else min(self.first, first)
 
     def keep(self, story: Story) -> None:
         """Keep the life of an alarm that means work, while there is room."""
@@ -181,6 +188,7 @@ class Tally(msgspec.Struct):
             whole.devices += part.devices
             whole.readings += part.readings
             whole.events += part.events
+            whole.begin(part.first)
             whole.cpu_seconds += part.cpu_seconds
             whole.left_out += part.left_out
             whole.differences += part.differences

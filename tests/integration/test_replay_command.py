@@ -118,6 +118,17 @@ async def test_it_reads_well(scene: Scene, tmp_path: Path) -> None:
     assert "up to the end it is not known what came late: all is taken as heard when it happened" in lines
 
 
+async def test_a_week_is_reckoned_from_where_there_is_history(scene: Scene, tmp_path: Path) -> None:
+    """A new community, or new sensors: six weeks are asked for, and seventeen days are there."""
+    assert scene.devices
+    file = changed(tmp_path, "default: 90", "default: 80")
+    times = ("--from", "2026-09-01", "--to", "2026-10-19", "--processes", "1")
+    result = await run("--rules", file, *times)
+    [line] = [each for each in result.stdout.splitlines() if each.startswith("waste_collection")]
+    assert line.split()[3:5] == ["1.2", "7.0"]  # 3 and 17 orders
+    assert "there is no history before 2026-10-02 00:00Z: a week is reckoned from there on" in result.stdout
+
+
 async def test_rules_that_say_the_same_change_nothing(scene: Scene, tmp_path: Path) -> None:
     assert scene.devices
     result = await run(

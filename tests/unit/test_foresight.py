@@ -31,6 +31,11 @@ def test_an_earlier_answer_is_read_for_what_it_was() -> None:
     assert found.heard_before == found.end
 
 
+@pytest.mark.parametrize(("hours", "short"), [(None, False), (0, False), (8, False), (9, True), (168, True)])
+def test_a_little_history_that_is_missing_is_not_worth_a_word(hours: int | None, *, short: bool) -> None:
+    assert read(history_from=None if hours is None else START + timedelta(hours=hours)).is_short == short
+
+
 @pytest.mark.parametrize(
     ("since", "before"),
     [(START - DAY, None), (START, None), (START + DAY, START + DAY), (START + 9 * DAY, START + 7 * DAY)],
