@@ -10,6 +10,7 @@ from dispatch.rehearsal.funnel import Funnel
 from rules.replay.tally import RuleTally
 from rules.sources import file_sources
 from rules.versions import trial_store
+from rules.versions.force import in_force
 
 DAY = timedelta(days=1)
 
@@ -24,7 +25,8 @@ def changed(file: str, before: str, after: str) -> str:
 async def done_trial(conn: AsyncConnection, account_id: int, now: datetime, *, device: str, file: str) -> int:
     """Keep a finished trial in which one alarm of a device in `home` would be new."""
     text = changed(file, "\nrules:\n", "\n# tried\nrules:\n")
-    trial = await trial_store.ask(conn, file, 0, text, (now - 30 * DAY, now), account_id)
+    digest = in_force(file_sources(None), []).digest(file)
+    trial = await trial_store.ask(conn, file, 0, digest, text, (now - 30 * DAY, now), account_id)
     await trial_store.claim(conn, now, DAY)
     rule = "stopped_between_floors" if file == "elevator" else "bin_overflow"
     alarm = AlarmTime("major", now - 2 * DAY, now - DAY, paged=True, earlier=False)

@@ -55,6 +55,7 @@ class Draft:
     code: str
     asset_class: str
     base: int
+    made_from: str  # the digest of the file on disk that it was begun with
     made: Made
     fields: Fields
     overtaken: str = ""  # who switched on another version since, and when
@@ -77,9 +78,9 @@ async def edit(request: web.Request) -> web.StreamResponse:
     else:
         made, fields = put_back(opened, opened.fields), opened.fields
     spoken = described(known.book, code) if code else None
-    return await _form(
-        request, Draft(file, code, class_of(source) or "", known.version(file), made, fields), ([], spoken)
-    )
+    digest = known.digest(file)
+    draft = Draft(file, code, class_of(source) or "", known.version(file), digest, made, fields)
+    return await _form(request, draft, ([], spoken))
 
 
 # What is wrong with a draft, each at its place, and what it says where nothing is.
@@ -121,10 +122,9 @@ async def _draft(request: web.Request, known: InForce) -> Draft:
     if code and opened is None:
         raise Refusal(409)
     made = whole(fields.logic) if opened is None else put_back(opened, fields)
-    ends = number(form.get("ends", "0"))
-    return Draft(
-        file, code, class_of(source) or "", base, made, fields, overtaken(request, known, file, base), ends
-    )
+    made_from, ends = str(form.get("made_from", "")), number(form.get("ends", "0"))
+    late = overtaken(request, known, file, base, made_from)
+    return Draft(file, code, class_of(source) or "", base, made_from, made, fields, late, ends)
 
 
 def _texts(form: Mapping[str, object]) -> dict[str, dict[str, str]]:
@@ -175,7 +175,7 @@ async def try_form(request: web.Request) -> web.StreamResponse:
     try:
         async with house.pool.connection() as conn:
             trial = await trial_store.ask(
-                conn, draft.file, draft.base, draft.made.text, times, asker, draft.ends
+                conn, draft.file, draft.base, draft.made_from, draft.made.text, times, asker, draft.ends
             )
             await notify(conn, "rules", [trial])
     except trial_store.TrialGoingOn:

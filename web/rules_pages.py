@@ -21,6 +21,7 @@ from rules.versions.switching import (
     ChangedMeanwhile,
     NoReason,
     NoSuchVersion,
+    OtherFile,
     Unchanged,
     go_back,
 )
@@ -178,7 +179,8 @@ def said(request: web.Request, refusal: Exception) -> str:
     match refusal:
         case ChangedMeanwhile(newest=newest, who=who, at=at):
             retry = say.gettext("Nothing was changed: look, then retry.")
-            return f"{switched_by(request, newest, who, at)} {retry}"
+            other = isinstance(refusal, OtherFile)
+            return f"{other_file(request) if other else switched_by(request, newest, who, at)} {retry}"
         case Unchanged():
             return say.gettext("These rules are in force already; nothing was changed.")
         case NoReason():
@@ -203,11 +205,21 @@ def switched_by(request: web.Request, newest: int, who: str, at: datetime | None
     return say.gettext("%(who)s switched on version %(version)s meanwhile (%(time)s).") % words
 
 
-def overtaken(request: web.Request, known: InForce, file: str, base: int) -> str:
-    """Say who switched a file's rules on since `base`, and when; nothing where `base` is the newest."""
+def other_file(request: web.Request) -> str:
+    """Say that the file on disk is another than words were made from."""
+    return translator(request).gettext(
+        "A newer release ships another file since: what it changed is not in these words."
+    )
+
+
+def overtaken(request: web.Request, known: InForce, file: str, base: int, made_from: str | None) -> str:
+    """Say who switched a file's rules on since `base`, and when, or that the file on disk is another now.
+
+    Nothing where `base` is the newest and `made_from` the file's digest.
+    """
     newest = known.newest.get(file)
     if newest is None or newest.version == base:
-        return ""
+        return "" if (made_from or "") == known.digest(file) else other_file(request)
     return switched_by(request, newest.version, newest.made_by, newest.made_at)
 
 

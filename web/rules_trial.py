@@ -76,7 +76,9 @@ async def _page(request: web.Request, fault: str = "", status: int = 200) -> web
             "asset_class": class_of(present) if present else None,
             "differences": differences(known, trial.file, present.text if present else "", trial.text),
             "lines": diff(present.text if present else "", trial.text),
-            "overtaken": overtaken(request, known, trial.file, trial.base),
+            "overtaken": overtaken(request, known, trial.file, trial.base, trial.made_from),
+            "base": known.version(trial.file),
+            "made_from": known.digest(trial.file),
             "fault": fault,
             "rule_title": _titles(request, known.book),
         },
@@ -148,7 +150,8 @@ async def switch(request: web.Request) -> web.StreamResponse:
     by, now = By(account.name, str(form.get("reason", "")), account.id), now_of(request)
     try:
         async with house.pool.connection() as conn, conn.transaction():
-            done = await switch_on(conn, known.files, trial.file, trial.text, trial.base, by, now)
+            made_from = trial.made_from or ""
+            done = await switch_on(conn, known.files, trial.file, trial.text, trial.base, by, now, made_from)
             await rules_gone(conn, [alarm_id for alarm_id, _ in done.ended], now)
             await trial_store.cancel(conn, trial.id, now)
     except REFUSALS as refusal:

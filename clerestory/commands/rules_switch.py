@@ -15,6 +15,7 @@ from rules.versions import store
 from rules.versions.force import InForce
 from rules.versions.switching import By, Switched, SwitchRefused, go_back, switch_on
 
+DIGITS = 12
 _REASON = click.option("--reason", required=True, help="Why; it is kept with the version.")
 _WHO = click.option(
     "--by", "who", help="Your name as it is kept; else the name you are signed in under here."
@@ -48,7 +49,7 @@ def versions(file: str | None) -> None:
             )
         shipped = known.file(file)
         if shipped is not None:
-            click.echo(f"0\t\t\tthe file {shipped.place}")
+            click.echo(f"0\t\t\tthe file {shipped.place}\tdigest {known.digest(file)[:DIGITS]}")
 
     act_on_site(act, SwitchRefused)
 
@@ -59,11 +60,16 @@ def versions(file: str | None) -> None:
     "--replaces", metavar="NAME", help="The rule file it stands in for; else that of its asset class."
 )
 @_BASE
+@click.option(
+    "--made-from",
+    metavar="DIGEST",
+    help="The file yours was made from, as `rules versions NAME` says; refused where there is another now.",
+)
 @_REASON
 @_WHO
 @say_failures
 def switch_on_command(
-    file: Path, replaces: str | None, base: int | None, reason: str, who: str | None
+    file: Path, replaces: str | None, base: int | None, made_from: str | None, reason: str, who: str | None
 ) -> None:
     """Put the rules of FILE in force in every running process, without a restart."""
 
@@ -73,7 +79,9 @@ def switch_on_command(
         expected = known.version(changed.name) if base is None else base
         by = By(who or getpass.getuser(), reason)
         now = site.clock.now()
-        done = await switch_on(conn, known.files, changed.name, changed.text, expected, by, now)
+        digest = known.digest(changed.name)
+        meant = digest if made_from == digest[:DIGITS] else made_from
+        done = await switch_on(conn, known.files, changed.name, changed.text, expected, by, now, meant)
         await _finish(conn, site, done)
 
     act_on_site(act, SwitchRefused)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from rules.book import RuleBook, load_sources
 from rules.document import Problem, RuleFileError
@@ -31,6 +32,11 @@ class InForce:
         """The number of a file's newest version; 0 where it has none."""
         found = self.newest.get(name)
         return 0 if found is None else found.version
+
+    def digest(self, name: str) -> str:
+        """What tells the file of a name from another of that name; "" where there is none on disk."""
+        found = self.file(name)
+        return "" if found is None else sha256(found.text.encode()).hexdigest()
 
     def outdated(self, name: str) -> Version | None:
         """The version in force, where the file has changed since it was made: a release ships another."""

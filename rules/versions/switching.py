@@ -38,6 +38,21 @@ class ChangedMeanwhile(SwitchRefused):
         self.file, self.base, self.newest, self.who, self.at = file, base, newest, who, at
 
 
+class OtherFile(ChangedMeanwhile):
+    """The file on disk is another than these words were made from: what changed in it is not in them.
+
+    Switching them on would take back what a release brought, and nobody would be told.
+    """
+
+    def __init__(self, file: str, version: int) -> None:
+        SwitchRefused.__init__(
+            self,
+            f"the file of {file} is another than these rules were made from (a newer release?): "
+            "look at what it says now, then switch again",
+        )
+        self.file, self.base, self.newest, self.who, self.at = file, version, version, "", None
+
+
 class Unchanged(SwitchRefused):
     """These words are in force already."""
 
@@ -104,22 +119,37 @@ def check(known: InForce, file: str, text: str) -> RuleBook:
 
 
 async def switch_on(
-    conn: AsyncConnection, files: Sequence[Source], file: str, text: str, base: int, by: By, now: datetime
+    conn: AsyncConnection,
+    files: Sequence[Source],
+    file: str,
+    text: str,
+    base: int,
+    by: By,
+    now: datetime,
+    made_from: str | None = None,
 ) -> Switched:
     """Put a file's words in force from this COMMIT on; `base` is the version they were made from, 0 the file.
+
+    `made_from` is the digest of the file there was on disk then (`InForce.digest`); None where whoever
+    switches has looked at the one there is now.
 
     Raises SwitchRefused or RuleFileError; the caller rolls back.
     """
     known = await _alone(conn, files, by)
     if known.file(file) is None and file not in known.newest and base:
         raise NoSuchVersion(file, None, [source.name for source in known.sources])
+    if made_from is not None and known.version(file) == base and made_from != known.digest(file):
+        raise OtherFile(file, base)
     return await _switch(conn, known, file, text, base, by, now, back_to=None)
 
 
 async def go_back(
     conn: AsyncConnection, files: Sequence[Source], file: str, to: int, base: int, by: By, now: datetime
 ) -> Switched:
-    """Put an earlier version in force again, 0 for the file itself, as a new version of the same words."""
+    """Put an earlier version in force again, 0 for the file itself, as a new version of the same words.
+
+    It keeps which file those words were made from: that a release ships another since is told again.
+    """
     known = await _alone(conn, files, by)
     earlier = {version.version: version for version in await store.history(conn, file)}
     if known.file(file) is None and not earlier:
@@ -127,8 +157,10 @@ async def go_back(
     kept = sorted(earlier)
     if (to == 0 and known.file(file) is None) or (to and to not in earlier):
         raise NoSuchVersion(file, to, [str(number) for number in kept])
-    text = earlier[to].text if to else None
-    return await _switch(conn, known, file, text, base, by, now, back_to=to)
+    if not to:
+        return await _switch(conn, known, file, None, base, by, now, back_to=to)
+    again = earlier[to]
+    return await _switch(conn, known, file, again.text, base, by, now, back_to=to, shipped=again.shipped)
 
 
 async def _alone(conn: AsyncConnection, files: Sequence[Source], by: By) -> InForce:
@@ -151,21 +183,22 @@ async def _switch(
     now: datetime,
     *,
     back_to: int | None,
+    shipped: str | None = None,
 ) -> Switched:
     if known.version(file) != base:
         newest = known.newest.get(file)
         who, at = (newest.made_by, newest.made_at) if newest is not None else ("nobody", None)
         raise ChangedMeanwhile(file, base, known.version(file), who, at)
-    shipped, present = known.file(file), known.source(file)
-    words = text if text is not None else shipped.text if shipped is not None else ""
+    on_disk, present = known.file(file), known.source(file)
+    words = text if text is not None else on_disk.text if on_disk is not None else ""
     book = check(known, file, words)
-    if present is not None and present.text == words and (text is None) == (present is shipped):
+    if present is not None and present.text == words and (text is None) == (present is on_disk):
         raise Unchanged(file)
     new = NewVersion(
         file,
         base,
         text,
-        shipped.text if shipped is not None else None,
+        shipped if shipped is not None else on_disk.text if on_disk is not None else None,
         back_to,
         by.reason.strip(),
         by.account_id,

@@ -12,11 +12,15 @@ Status = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One trial as it stands. `result` is the foresight as JSON, once it is done."""
+    """One trial as it stands. `result` is the foresight as JSON, once it is done.
+
+    `made_from` is the digest of the file there was on disk; None where an earlier release did not keep it.
+    """
 
     id: int
     file: str
     base: int
+    made_from: str | None
     text: str
     from_at: datetime
     to_at: datetime
@@ -40,8 +44,9 @@ class TrialGoingOn(Exception):
 
 
 _TRIAL = """
-    SELECT t.id, t.file, t.base, t.text, t.from_at, t.to_at, t.account_id, a.name AS who, t.asked_at,
-           t.status, t.share, t.readings, convert_to(t.result::text, 'UTF8') AS result, t.trouble, t.ended_at
+    SELECT t.id, t.file, t.base, t.made_from, t.text, t.from_at, t.to_at, t.account_id, a.name AS who,
+           t.asked_at, t.status, t.share, t.readings, convert_to(t.result::text, 'UTF8') AS result,
+           t.trouble, t.ended_at
       FROM rule_trial t JOIN account a ON a.id = t.account_id
 """
 
@@ -50,6 +55,7 @@ async def ask(
     conn: AsyncConnection,
     file: str,
     base: int,
+    made_from: str,
     text: str,
     times: tuple[datetime, datetime],
     account_id: int,
@@ -69,12 +75,14 @@ async def ask(
         await cancel(conn, present.id, times[1])
     cursor = await conn.execute(
         """
-        INSERT INTO rule_trial (file, base, text, from_at, to_at, account_id, asked_at)
-        VALUES (%(file)s, %(base)s, %(text)s, %(from)s, %(to)s, %(account)s, %(to)s) RETURNING id
+        INSERT INTO rule_trial (file, base, made_from, text, from_at, to_at, account_id, asked_at)
+        VALUES (%(file)s, %(base)s, %(made_from)s, %(text)s, %(from)s, %(to)s, %(account)s, %(to)s)
+        RETURNING id
         """,
         {
             "file": file,
             "base": base,
+            "made_from": made_from,
             "text": text,
             "from": times[0],
             "to": times[1],

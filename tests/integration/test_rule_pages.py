@@ -1,6 +1,8 @@
 """Editing, trying, switching on and going back on the pages, and what two administrators do to each other."""
 
 import asyncio
+import html
+import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -17,6 +19,7 @@ from config.settings import Settings
 from rules.editing import TEXTS, open_rule
 from rules.sources import file_sources
 from rules.versions import store, trial_store
+from rules.versions.force import in_force
 from tests import town as towns
 from tests.integration.gateway_world import one
 from tests.integration.test_replay_command import fill
@@ -58,11 +61,15 @@ def form(code: str, changes: Mapping[str, str] | None = None, base: int = 0) -> 
     texts = {
         f"{name}.{language}": words for name in TEXTS for language, words in opened.fields.texts[name].items()
     }
-    return {"rule": code, "base": str(base), "logic": opened.fields.logic, **texts, **(changes or {})}
+    return {**made_from(base), "rule": code, "logic": opened.fields.logic, **texts, **(changes or {})}
 
 
 def whole(text: str, base: int = 0) -> dict[str, str]:
-    return {"rule": "", "base": str(base), "logic": text}
+    return {**made_from(base), "rule": "", "logic": text}
+
+
+def made_from(base: int) -> dict[str, str]:
+    return {"base": str(base), "made_from": in_force(file_sources(None), []).digest("bin")}
 
 
 async def tried(admin: Browser, fields: dict[str, str], ends: str = "") -> str:
@@ -152,6 +159,40 @@ async def test_who_comes_second_is_told_and_nothing_is_overruled(
     answer = await admin.post("/rules/bin/back", {"to": "0", "base": "0", "reason": "甲"})
     assert answer.status == 409
     assert [each.reason for each in await store.history(conn, "bin")] == ["乙"]
+
+
+@pytest.mark.parametrize("kept", ["0" * 64, None], ids=["another file", "an earlier release's trial"])
+async def test_what_was_tried_before_an_upgrade_is_not_switched_on_over_it(
+    admin: Browser, conn: AsyncConnection, kept: str | None
+) -> None:
+    words = BIN.replace("for: 5m", "for: 6m", 1)
+    trial = await tried(admin, whole(words))
+    await conn.execute("UPDATE rule_trial SET made_from = %(kept)s", {"kept": kept})
+    told, undone = "此后新版本带来了另一份规则文件", "未作任何更改，请查看后再试。"
+    answer = await admin.post(f"{trial}/switch-on", {"reason": "甲", "sure": "yes"})
+    assert answer.status == 409
+    text = await answer.text()
+    assert told in text
+    assert undone in text
+    assert await store.history(conn, "bin") == []
+    _, shown = await admin.get(trial)
+    assert told in shown
+    assert "/switch-on" not in shown
+    assert 'href="/rules/bin/edit"' in shown
+
+    # A form begun before is as old; the way on tries the same words against what there is now.
+    form_of_before = whole(words) | {"made_from": kept or ""}
+    checked = await (await admin.post("/rules/bin/check", form_of_before)).json()
+    assert told in checked["overtaken"]
+    assert (await admin.post("/rules/bin/try", form_of_before)).status == 409
+    fields = dict(re.findall(r'<input type="hidden" name="(base|made_from|rule)" value="([^"]*)"', shown))
+    assert fields == {**made_from(0), "rule": ""}
+    found = re.search(r'<input type="hidden" name="logic" value="([^"]*)"', shown)
+    assert found is not None
+    again = await tried(admin, {**fields, "logic": html.unescape(found[1])}, ends=trial)
+    answer = await admin.post(f"{again}/switch-on", {"reason": "甲", "sure": "yes"})
+    assert answer.status == 303
+    assert [each.text for each in await store.history(conn, "bin")] == [words]
 
 
 async def test_a_trial_can_be_cancelled_and_a_new_one_ends_the_old(

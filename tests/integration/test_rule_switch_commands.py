@@ -35,7 +35,8 @@ async def test_on_and_back_with_who_and_why(conn: AsyncConnection, tmp_path: Pat
     result = await rules("versions")
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["bin", "elevator", "escalator"]
     file = changed(tmp_path)
-    result = await rules("switch-on", file, "--reason", "too late", "--by", "Chen")
+    digest = (await rules("versions", "bin")).stdout.split()[-1]
+    result = await rules("switch-on", file, "--reason", "too late", "--by", "Chen", "--made-from", digest)
     assert (result.exit_code, result.stdout) == (0, "bin: version 1 is in force\n")
     result = await rules("back", "bin", 0, "--reason", "too early", "--by", "Li")
     assert (result.exit_code, result.stdout) == (0, "bin: version 2 is in force\n")
@@ -60,6 +61,12 @@ async def test_what_cannot_be_is_said_and_nothing_is_kept(conn: AsyncConnection,
         (("switch-on", file), 2, "Missing option '--reason'"),
         (("switch-on", file, "--reason", "r", "--base", 4), 1, "bin is at version 0 now"),
         (("switch-on", file, "--reason", "r", "--replaces", "lamp"), 2, "no rule file 'lamp' is in use"),
+        (
+            ("switch-on", file, "--reason", "r", "--made-from", "0123456789ab"),
+            1,
+            "the file of bin is another",
+        ),
+        (("switch-on", file, "--reason", "r", "--made-from", ""), 1, "the file of bin is another"),
         (("back", "bin", 5, "--reason", "r"), 1, "there is no version 5 of 'bin'"),
         (("back", "lamp", 0, "--reason", "r"), 1, "there is no rule file 'lamp'"),
         (("versions", "lamp"), 2, "there is no rule file 'lamp'; there are: bin, elevator"),

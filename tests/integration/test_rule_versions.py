@@ -23,6 +23,7 @@ from rules.versions.switching import (
     ChangedMeanwhile,
     NoReason,
     NoSuchVersion,
+    OtherFile,
     Switched,
     SwitchRefused,
     Unchanged,
@@ -99,6 +100,51 @@ async def test_who_edits_an_older_version_is_told(conn: AsyncConnection) -> None
     with pytest.raises(ChangedMeanwhile, match=r"bin is at version 1 now \(by chen\), not 0"):
         await switch(conn, earlier(75), 0, By("li", "75 is better"))
     assert len(await store.history(conn, "bin")) == 1
+
+
+def shipped_next(before: str, after: str) -> tuple[Source, ...]:
+    """The files of a later release, in which something about bins is mended."""
+    assert before in BIN
+    return tuple(
+        Source(each.name, each.place, each.text.replace(before, after)) if each.name == "bin" else each
+        for each in FILES
+    )
+
+
+@pytest.mark.parametrize("base", [0, 1])
+async def test_words_made_from_an_older_file_do_not_take_a_release_back(
+    conn: AsyncConnection, base: int
+) -> None:
+    if base:
+        await switch(conn, earlier(80))
+    made_from = in_force(FILES, []).digest("bin")
+    upgraded = shipped_next("default: 90", "default: 85")
+    with pytest.raises(OtherFile, match=r"the file of bin is another than .* \(a newer release\?\)"):
+        async with conn.transaction():
+            await switch_on(conn, upgraded, "bin", earlier(70), base, CHEN, NOON, made_from)
+    known = in_force(upgraded, await store.newest(conn))
+    assert known.version("bin") == base
+    assert (known.outdated("bin") is not None) == bool(base)
+    # Whoever has seen the file there is now may.
+    async with conn.transaction():
+        digest = known.digest("bin")
+        done = await switch_on(conn, upgraded, "bin", earlier(70), base, CHEN, NOON, digest)
+    assert done.version == base + 1
+
+
+async def test_an_older_version_put_back_is_told_as_older_than_the_file(
+    conn: AsyncConnection,
+) -> None:
+    await switch(conn, earlier(70))
+    await switch(conn, earlier(75), 1)
+    upgraded = shipped_next("default: 90", "default: 85")
+    assert in_force(upgraded, await store.newest(conn)).outdated("bin") is not None
+    async with conn.transaction():
+        await go_back(conn, upgraded, "bin", 1, 2, CHEN, NOON)
+    assert in_force(upgraded, await store.newest(conn)).outdated("bin") is not None
+    async with conn.transaction():
+        await go_back(conn, upgraded, "bin", 0, 3, CHEN, NOON)
+    assert in_force(upgraded, await store.newest(conn)).outdated("bin") is None
 
 
 async def test_of_two_at_once_one_wins(conn: AsyncConnection, pool: AsyncConnectionPool) -> None:
