@@ -18,12 +18,11 @@ async def remember(conn: AsyncConnection, order: Order, report: Report) -> Past:
     every = [rule for book in (report.before, report.after) for rule in book.rules]
     mine = [rule for rule in every if rule.asset_class in order.classes]
     played = {rule.code for rule in mine} - set(report.skipped)
-    communities = await store.communities_of(conn, {each.device_id for each in report.tally.stories})
-    asked = Asked(communities, report.warm_from, order.end)
+    asked = Asked(await store.communities(conn, order.community), report.warm_from, order.end)
     orders = await store.orders(conn, asked, _kinds(mine))
     others = await store.alarms(conn, asked, _named(mine) - played)
     return Past(
-        places=await store.places(conn, communities),
+        places=await store.places(conn, {each.device_id for each in (*report.tally.stories, *others)}),
         mutes=await store.mutes(conn, asked),
         emergencies=await store.emergencies(conn, asked),
         inspections=await store.inspections(conn, asked, _said_by(mine)),

@@ -27,8 +27,8 @@ class Asked:
         return {"communities": list(self.communities), "start": self.start, "end": self.end}
 
 
-async def places(conn: AsyncConnection, communities: Sequence[int]) -> dict[int, Place]:
-    """Where every device of these communities belongs today, by device."""
+async def places(conn: AsyncConnection, devices: Collection[int]) -> dict[int, Place]:
+    """Where these devices belong today, by device; without those that watch nothing."""
     cursor = await conn.cursor(row_factory=class_row(Place)).execute(
         """
         SELECT d.id AS device_id, d.community_id, c.code AS community, c.timezone AS zone, d.asset_id,
@@ -37,18 +37,18 @@ async def places(conn: AsyncConnection, communities: Sequence[int]) -> dict[int,
           JOIN asset AS a ON a.id = d.asset_id
           JOIN area AS r ON r.id = a.area_id
           JOIN community AS c ON c.id = d.community_id
-         WHERE d.community_id = ANY(%(communities)s)
+         WHERE d.id = ANY(%(devices)s)
         """,
-        {"communities": list(communities)},
+        {"devices": list(devices)},
     )
     return {place.device_id: place async for place in cursor}
 
 
-async def communities_of(conn: AsyncConnection, devices: Collection[int]) -> list[int]:
-    """The communities of some devices."""
+async def communities(conn: AsyncConnection, code: str | None) -> list[int]:
+    """The community of a code; without one all of them."""
     cursor = await conn.execute(
-        "SELECT DISTINCT community_id FROM device WHERE id = ANY(%(devices)s) ORDER BY 1",
-        {"devices": list(devices)},
+        "SELECT id FROM community WHERE %(code)s::text IS NULL OR code = %(code)s ORDER BY id",
+        {"code": code},
     )
     return [int(id_) async for (id_,) in cursor]
 
