@@ -21,13 +21,14 @@ from dispatch.rehearsal.scene import LiveAlarm, LiveOrder, Scene, joinable
 from dispatch.status import LIVE
 from rules.moments import from_moment, span
 from rules.replay.story import Step, Story
-from rules.rule import OrderTemplate, Rule
+from rules.rule import HeldBy, OrderTemplate, Rule
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of one alarm that asked for work; `order` is the number of the order it got, if it got one.
 
+    An alarm asks again where it becomes worse, or is told again, after its order is over.
     `held`: why people never heard of it until it ended, or (`still`) until the end of the time. `waited`: it
     was held for a while before. `known`: the order lasted as long as one that was recorded.
     """
@@ -85,15 +86,7 @@ class _Rehearsal:
         """Take what the past and these alarms bring, each at its moment."""
         for order in self._scene.orders:
             self._expect_moves(order)
-        quiet = [(each.community_id, each.span) for each in self._past.mutes]
-        quiet += [(each.community_id, each.span) for each in self._past.emergencies]
-        for community_id, each in quiet:
-            for at in (each.start, each.end):
-                self._agenda.at(at, self._touch_community, community_id)
-        for asset_id, spans in self._past.inspections.items():
-            for each in spans:
-                for at in (each.start, each.end):
-                    self._agenda.at(at, self._touch, asset_id)
+        self._expect_quiet()
         for number, story in enumerate([*self._past.others, *stories]):
             if story.device_id not in self._past.places:
                 continue
@@ -103,13 +96,28 @@ class _Rehearsal:
             self._agenda.at(story.told, self._tell, number)
             self._agenda.at(story.over, self._end, number)
 
+    def _expect_quiet(self) -> None:
+        """Look again where mutes, emergencies and inspections begin and end."""
+        quiet = [(each.community_id, each.span) for each in self._past.mutes]
+        for community_id, each in quiet:
+            self._agenda.at(each.start, self._mute, community_id)
+        quiet += [(each.community_id, each.span) for each in self._past.emergencies]
+        for community_id, each in quiet:
+            for at in (each.start, each.end):
+                self._agenda.at(at, self._touch_community, community_id)
+        for asset_id, spans in self._past.inspections.items():
+            for each in spans:
+                for at in (each.start, each.end):
+                    self._agenda.at(at, self._touch, asset_id)
+
     def run(self, end: int) -> list[Settled]:
         """Go on until `end`; what then is still held has got nothing."""
         for at in self._agenda.until(end):
             self._act(at)
         for held in self._held.values():
             for alarm in held.values():
-                self._settle(alarm, end, "held", still=True)
+                if alarm.asking:
+                    self._settle(alarm, end, "held", still=True)
         return self._settled
 
     # --- what happens ---------------------------------------------------------------------------------
@@ -133,6 +141,15 @@ class _Rehearsal:
             for asset_id, held in self._held.items()
             if any(alarm.place.community_id == community_id for alarm in held.values())
         )
+
+    def _mute(self, community_id: int, at: int) -> None:
+        """Hold back what people were told of and nobody has an order for: it is told again after the mute."""
+        nothing = HeldBy(emergency=False)
+        for alarm in self._scene.told(community_id):
+            if not alarm.has_order(at):
+                hold = hold_of(self._scene.standing(alarm, nothing, at), nothing, self._policy)
+                if hold is not None and hold.because == "mute":
+                    self._hold(alarm, hold)
 
     def _raise(self, number: int, story: Story, at: int) -> None:
         alarm = LiveAlarm(number, story, self._past.places[story.device_id], story.severity)
@@ -178,6 +195,7 @@ class _Rehearsal:
         ]
         found = telling.sort_out(standings, rules, told.keys(), self._policy)
         for number, hold in found.holds.items():
+            alarms[number].asking = True
             self._hold(alarms[number], hold)
         self._open(telling.openings_of(found.free, rules, self._policy), alarms, at)
         for standing in found.free:
@@ -204,7 +222,8 @@ class _Rehearsal:
         """End orders that go with their alarms; the assets about which less holds now."""
         for alarm in over.values():
             if alarm.hold is not None:
-                self._settle(alarm, at, "held")
+                if alarm.asking:
+                    self._settle(alarm, at, "held")
                 self._let_go(alarm)
         touched = set()
         for order in {
@@ -219,11 +238,11 @@ class _Rehearsal:
         return touched
 
     def _hold(self, alarm: LiveAlarm, hold: Hold) -> None:
-        alarm.hold, alarm.waited = hold, True
+        alarm.hold, alarm.told, alarm.waited = hold, False, True
         self._held.setdefault(alarm.place.asset_id, {})[alarm.number] = alarm
 
     def _let_go(self, alarm: LiveAlarm) -> None:
-        alarm.hold = None
+        alarm.hold, alarm.told, alarm.asking, alarm.waited = None, True, False, False
         held = self._held.get(alarm.place.asset_id, {})
         held.pop(alarm.number, None)
         if not held:
@@ -276,10 +295,10 @@ class _Rehearsal:
         if rule.order is None:
             return
         settled = Settled(alarm.story, alarm.place, rule.order, at, what, waited=alarm.waited)
-        if alarm.order is not None:
+        if what == "held":
+            settled = replace(settled, held=alarm.hold.because if alarm.hold else None, still=still)
+        elif alarm.order is not None:
             settled = replace(settled, order=alarm.order.number, known=alarm.order.known)
-        elif alarm.hold is not None:
-            settled = replace(settled, held=alarm.hold.because, still=still)
         self._settled.append(settled)
 
 

@@ -61,7 +61,13 @@ class LiveAlarm:
     severity: Severity
     hold: Hold | None = None
     order: LiveOrder | None = None
+    told: bool = False  # people have heard of it, and nothing has kept them from it since
+    asking: bool = False  # it asks for work that it has not got
     waited: bool = False  # it was held before people heard of it
+
+    def has_order(self, at: int) -> bool:
+        """Whether an order that is not over does its work, or another one that its order was merged into."""
+        return self.order is not None and self.order.status(at) in LIVE | {"merged"}
 
 
 class Scene:
@@ -89,6 +95,15 @@ class Scene:
     def drop_alarm(self, alarm: LiveAlarm) -> None:
         """It is over."""
         del self._alarms[alarm.place.asset_id][alarm.number]
+
+    def told(self, community_id: int) -> list[LiveAlarm]:
+        """The live alarms of a community that people were told of."""
+        return [
+            alarm
+            for alarms in self._alarms.values()
+            for alarm in alarms.values()
+            if alarm.told and alarm.place.community_id == community_id
+        ]
 
     def is_live(self, alarm: LiveAlarm) -> bool:
         """Whether it is not over."""
@@ -131,7 +146,7 @@ class Scene:
             held_by=None if alarm.hold is None else alarm.hold.because,
             held=NOTHING if alarm.hold is None else alarm.hold.why,
             had_order=alarm.order is not None,
-            has_order=alarm.order is not None,  # counted once, though one that becomes worse may ask again
+            has_order=alarm.has_order(at),
             mute=self._mute(alarm, at),
             in_inspection=asked.inspection
             and any(span.holds(at) for span in self._past.inspections.get(place.asset_id, ())),

@@ -318,6 +318,19 @@ async def test_what_only_touches_the_orders_is_seen_in_them(
     assert found.changed.supposed == int("2 orders" in changed)
 
 
+async def test_orders_that_were_are_told_also_where_no_rule_gives_any(
+    conn: AsyncConnection, database_url: str, tmp_path: Path
+) -> None:
+    """The rules of today would not have opened it: it is the past of others."""
+    end = await three_full_bins(conn, tmp_path)
+    words = (tmp_path / "bins.yaml").read_text().replace("fill_percent >= 90.0", "fill_percent >= 99.0")
+    (tmp_path / "bins.yaml").write_text(words)
+    found = await foreseen(conn, database_url, tmp_path, end)
+    [line] = found.orders
+    assert (line.kind, line.old, line.new) == ("waste_collection", 0, 0)
+    assert line.recorded == pytest.approx(7 * 24)
+
+
 async def test_too_many_alarms_are_counted_as_they_ask_and_that_is_said(
     conn: AsyncConnection, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,43 +51,72 @@ class Oracle:
         self.past = past
         self.by_hand = by_hand
         self.orders = list(by_hand)
-        self.fate: dict[int, object] = {}  # by the position of a story: its order, or why it got none
+        self.work: dict[int, Work] = {}  # by the position of a story: its latest order
         self.holding: dict[int, str] = {}
+        self.asking: set[int] = set()  # of those held
+        self.told: set[int] = set()
+        self.ended: list[tuple[int, str]] = []  # held to its end
 
-    def run(self, end: int) -> tuple[list[tuple[int, list[int]]], dict[int, str]]:
-        """(minute, alarms) of each order, and what held the alarms that got none, by position."""
+    def run(self, end: int) -> tuple[list[tuple[int, list[int]]], list[tuple[int, str]]]:
+        """(minute, alarms) of each order, and (alarm, what held it) of those that asked and got none."""
         for t in range(end):
-            told = [n for n, each in enumerate(self.stories) if each.told == t * MINUTE]
-            worse = [
+            if any(each.span.start == t * MINUTE for each in self.past.mutes):
+                self.mute(t)
+            told = {n for n, each in enumerate(self.stories) if each.told == t * MINUTE}
+            worse = {
                 n
                 for n, each in enumerate(self.stories)
-                if n in self.holding and any(s.at == t * MINUTE and s.page for s in each.steps)
-            ]
-            self.sort_out({n for n in (*told, *worse) if n not in self.fate}, t)
+                if any(step.at == t * MINUTE and step.page for step in each.steps)
+                and (n in self.holding or (n in self.work and not self.served(n, t)))
+            }
+            self.sort_out(told | worse, t, asks=True)
             for n, each in enumerate(self.stories):
                 if each.over == t * MINUTE:
                     self.end(n, t)
             self.sort_out(set(self.holding), t)
-        self.fate.update(self.holding)
+        self.ended += [(n, why) for n, why in self.holding.items() if n in self.asking]
         orders = [(each.opened, each.alarms) for each in self.orders if each.place is not None]
-        return orders, {n: fate for n, fate in self.fate.items() if isinstance(fate, str)}
+        return orders, self.ended
 
-    def sort_out(self, alarms: set[int], t: int) -> None:
+    def served(self, n: int, t: int) -> bool:
+        return n in self.work and self.work[n].live(t)
+
+    def mute(self, t: int) -> None:
+        """Who was told of an alarm that nobody has an order for is told of it again after the mute."""
+        for n in sorted(self.told):
+            if not self.served(n, t) and self.muted(n, t):
+                self.told.remove(n)
+                self.holding[n] = "mute"
+
+    def muted(self, n: int, t: int) -> bool:
+        story = self.stories[n]
+        place = self.past.places[story.device_id]
+        return any(mute.fits(story.rule, place) and mute.span.holds(t * MINUTE) for mute in self.past.mutes)
+
+    def sort_out(self, alarms: set[int], t: int, *, asks: bool = False) -> None:
         free = []
         for n in alarms:
             why = self.why_held(n, t)
             if why is None:
                 self.holding.pop(n, None)
+                self.asking.discard(n)
+                self.told.add(n)
                 free.append(n)
             else:
+                self.asking.update({n} if asks else ())
+                self.told.discard(n)
                 self.holding[n] = why
-        asking = [n for n in free if self.rules[self.stories[n].rule].order is not None]
+        asking = [
+            n for n in free if self.rules[self.stories[n].rule].order is not None and not self.served(n, t)
+        ]
         for n in sorted(asking, key=lambda n: (WORST_FIRST.index(self.severity(n, t)), n)):
             self.order_for(n, t)
 
     def end(self, n: int, t: int) -> None:
+        self.told.discard(n)
         if n in self.holding:
-            self.fate[n] = self.holding.pop(n)
+            why = self.holding.pop(n)
+            self.ended += [(n, why)] if n in self.asking else []
         for work in self.orders:
             over = all((self.stories[m].over or MINUTE * (t + 1)) <= t * MINUTE for m in work.alarms)
             mine = n in work.alarms and work.live(t)
@@ -106,7 +135,7 @@ class Oracle:
         place, rule = self.past.places[story.device_id], self.rules[story.rule]
         held = rule.held_by
         reasons = {
-            "mute": any(mute.fits(story.rule, place) and mute.span.holds(at) for mute in self.past.mutes),
+            "mute": self.muted(n, t),
             "inspection": held.inspection
             and any(span.holds(at) for span in self.past.inspections.get(place.asset_id, ())),
             "order": any(
@@ -154,7 +183,7 @@ class Oracle:
             )  # fmt: skip
             self.orders.append(work)
         work.alarms.append(n)
-        self.fate[n] = work
+        self.work[n] = work
 
     def lengths(self, wanted: OrderTemplate) -> list[int]:
         there = [each for each in self.by_hand if each.kind == wanted.kind]

@@ -181,7 +181,7 @@ def found(settled: Sequence[Settled], stories: Sequence[Story]) -> tuple[object,
         (at, sorted(number[id(each.story)] for each in settled if each.order == order))
         for order, at in opened.items()
     ]
-    held = {number[id(each.story)]: each.held for each in settled if each.what == "held"}
+    held = sorted((number[id(each.story)], str(each.held)) for each in settled if each.what == "held")
     return sorted(orders), held
 
 
@@ -192,7 +192,7 @@ def test_orders_are_those_of_the_oracle(stories: list[Story], given_past: tuple[
     stories.sort(key=lambda each: (each.known, each.device_id, each.rule))
     settled = rehearse(stories, RULES, past, POLICY, END * MINUTE)
     orders, held = Oracle(stories, RULES, past, by_hand).run(END)
-    asking = {n: why for n, why in held.items() if RULES[stories[n].rule].order is not None}
+    asking = sorted((n, why) for n, why in held if RULES[stories[n].rule].order is not None)
     mine, mine_held = found([each for each in settled if each.order != 0], stories)
     assert mine == sorted((at, sorted(alarms)) for at, alarms in orders)
     assert mine_held == asking
