@@ -2,23 +2,27 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from config.plain_yaml import NotYaml, parse
 from config.profile_check import meant
 from config.profiles import EventMap, FieldMap, FillFrom, Profile, TimeField
+from config.text import misprint
 from config.vocabulary import load_vocabulary
 
 Keys = tuple[str | int, ...]
 WORDS = tuple(
     name for model in (Profile, FieldMap, EventMap, FillFrom, TimeField) for name in model.model_fields
 )
+
+
+# Aliases of aliases make a small file a huge one; no file that people write comes near this.
+MOST_PARTS = 50_000
+DEEPEST = 100
 
 
 class ProfileFileError(ValueError):
@@ -78,33 +82,55 @@ def read_folder(folder: Path, taken: Mapping[str, Profile]) -> dict[str, Profile
 def _parse(path: Path, text: str | None) -> tuple[dict[str, Any], CommentedMap]:
     try:
         written = path.read_text(encoding="utf-8") if text is None else text
-        tree = YAML(typ="rt").load(StringIO(written))
+        tree = parse(written)
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileFileError([f"{path}:1:1: cannot be read: {error}"]) from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise ProfileFileError([f"{path}:{line}:{column}: not YAML: {error.problem}"]) from error
-    except (YAMLError, RecursionError) as error:
-        raise ProfileFileError([f"{path}:1:1: not YAML: {error}"]) from error
+    except NotYaml as error:
+        raise ProfileFileError([f"{path}:{error.line}:{error.column}: not YAML: {error}"]) from error
     if not isinstance(tree, CommentedMap):
         raise ProfileFileError([f"{path}:1:1: should be a mapping: label, asset_class, envelope, fields, …"])
-    plain = _plain(tree)
-    return (plain if isinstance(plain, dict) else {}), tree
+    plain = _Plain(path, tree)
+    content = plain.of(tree, ())
+    if plain.wrong:
+        raise ProfileFileError(plain.wrong)
+    return (content if isinstance(content, dict) else {}), tree
 
 
-def _plain(node: object) -> object:
-    """Give a file's content without what a YAML reader remembers; keys are texts, as JSON's are."""
-    if isinstance(node, CommentedMap):
-        return {_key(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, CommentedSeq):
-        return [_plain(value) for value in node]
-    if isinstance(node, bool) or node is None:
-        return node
-    for kind in (int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return str(node)
+class _Plain:
+    """A file's content without what a YAML reader remembers; keys are texts, as JSON's are."""
+
+    def __init__(self, path: Path, tree: CommentedMap) -> None:
+        self.wrong: list[str] = []
+        self._path = path
+        self._tree = tree
+        self._parts = 0
+
+    def of(self, node: object, keys: Keys) -> object:
+        """The content of a part; what nothing could store or reckon with is told in `wrong`."""
+        self._parts += 1
+        if self._parts > MOST_PARTS or len(keys) > DEEPEST:
+            right = f"has more than {MOST_PARTS} parts, counting what aliases repeat, or nests too deeply"
+            raise ProfileFileError([f"{self._path}:1:1: {right}"])
+        if isinstance(node, CommentedMap):
+            return {
+                self._text(_key(key), (*keys, _key(key)), key=True): self.of(value, (*keys, _key(key)))
+                for key, value in node.items()
+            }
+        if isinstance(node, CommentedSeq):
+            return [self.of(value, (*keys, index)) for index, value in enumerate(node)]
+        if isinstance(node, bool) or node is None:
+            return node
+        for kind in (int, float):
+            if isinstance(node, kind):
+                return kind(node)
+        return self._text(str(node), keys)
+
+    def _text(self, text: str, keys: Keys, *, key: bool = False) -> str:
+        wrong = misprint(text)
+        if wrong is not None:
+            line, column = _place(self._tree, keys, key=key)
+            self.wrong.append(f"{self._path}:{line}:{column}: {text!r} {wrong.en}")
+        return text
 
 
 def _key(key: object) -> str:
@@ -121,10 +147,13 @@ def _place(tree: CommentedMap, keys: Keys, *, key: bool) -> tuple[int, int]:
             written = next((one for one in node if _key(one) == str(each)), None)
             if written is None:
                 break
-            place = node.lc.key(written) if last and key else node.lc.value(written)
+            known = (node.lc.data or {}).get(written)  # the library keeps none of what was merged in
+            if known is not None:
+                place = (known[0], known[1]) if last and key else (known[2], known[3])
             node = node[written]
         elif isinstance(node, CommentedSeq) and isinstance(each, int) and each < len(node):
-            place = node.lc.item(each)
+            known = (node.lc.data or {}).get(each)
+            place = place if known is None else (known[0], known[1])
             node = node[each]
         else:
             break

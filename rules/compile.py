@@ -1,6 +1,6 @@
 """From a rule file to compiled rules, finding every mistake on the way, each with its place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pydantic import ValidationError
@@ -79,6 +79,13 @@ class _FileCompiler:
     def _attribute(self, name: str, spec: AttributeSpec) -> AttributeRule:
         rule = AttributeRule(name, spec.type, spec.default, spec.minimum, spec.maximum, spec.label.text())
         problem = rule.problem(spec.default)
-        if problem is not None:
-            self.sheet.note(("attributes", name, "default"), problem)
-        return rule
+        if problem is None:
+            return rule
+        self.sheet.note(("attributes", name, "default"), problem)
+        # What else is wrong is looked for with a default that can be reckoned with.
+        stand_ins: dict[str, bool | float | str] = {
+            "number": spec.minimum or spec.maximum or 0.0,
+            "boolean": False,
+            "text": "",
+        }
+        return replace(rule, default=stand_ins[spec.type])

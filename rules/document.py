@@ -5,6 +5,7 @@ A file becomes plain values plus, for every path into them, the line and column 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from config.plain_yaml import LARGEST_WHOLE
 from config.text import misprint, printable
 
 Keys = tuple[str | int, ...]
@@ -133,9 +135,10 @@ def _scalar(node: Node, text: str) -> object:
         return text.lower() == "true"
     if kind in {"int", "float"}:
         try:
-            return int(text) if kind == "int" else float(text)
+            number = int(text) if kind == "int" else float(text)
         except ValueError:
             return text
+        return number if abs(number) <= LARGEST_WHOLE or (kind == "float" and isfinite(number)) else text
     return text
 
 

@@ -42,6 +42,9 @@ def _known_zone(zone: str) -> str:
     return zone
 
 
+_MOST_TIMES = 100_000
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,6 +80,8 @@ class Entry(_Part):
             raise ValueError("`every` and `to` go together: every so long, up to and with `to`")
         if self.every is not None and self.heard is not None:
             raise ValueError("`heard` is for a single message, not with `every`")
+        if self.every is not None and self.to is not None and (self.to - self.at) // self.every > _MOST_TIMES:
+            raise ValueError(f"more than {_MOST_TIMES} times; say it less often, or `to` an earlier time")
         return self
 
     def moments(self) -> list[timedelta]:

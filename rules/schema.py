@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, StrictBool
 
 from config.checklist import ChecklistItem
 from config.duration import Duration
@@ -58,8 +58,8 @@ class AttributeSpec(_Part):
 
     type: Literal["number", "boolean", "text"]
     default: StrictBool | float | str
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: FiniteFloat | None = None
+    maximum: FiniteFloat | None = None
     label: Said
 
 

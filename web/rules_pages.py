@@ -32,6 +32,7 @@ from web.i18n import language_of
 from web.render import page, translator
 from web.rules_shown import differences, shown_file
 from web.session import account_of, zone_of
+from web.taps import word_of
 from web.times import exact
 
 TRIALS_SHOWN: Final = 5
@@ -159,7 +160,7 @@ async def back(request: web.Request) -> web.StreamResponse:
     known = await known_of(request)
     if known.source(file) is None:
         raise Refusal(404)
-    by = By(account.name, str(form.get("reason", "")), account.id)
+    by = By(account.name, word_of(form, "reason"), account.id)
     try:
         async with house.pool.connection() as conn, conn.transaction():
             done = await go_back(conn, known.files, file, to, base, by, now_of(request))
@@ -184,7 +185,7 @@ def said(request: web.Request, refusal: Exception) -> str:
         case Unchanged():
             return say.gettext("These rules are in force already; nothing was changed.")
         case NoReason():
-            return say.gettext("Say why, in at most 500 characters; nothing was changed.")
+            return say.gettext("Say why, in at most 500 characters that can be shown; nothing was changed.")
         case NoSuchVersion():
             return say.gettext("There is no such version; nothing was changed.")
         case RuleFileError(problems=problems):

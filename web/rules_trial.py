@@ -28,6 +28,7 @@ from web.render import page, translator
 from web.rules_pages import REFUSALS, diff, known_of, naming, overtaken, said
 from web.rules_shown import differences
 from web.session import account_of
+from web.taps import word_of
 
 POINTS: Final = 480
 CHANGES_SHOWN: Final = 100
@@ -147,7 +148,7 @@ async def switch(request: web.Request) -> web.StreamResponse:
         return await _page(
             request, say.gettext("Confirm that these rules shall be in force; nothing was changed."), 422
         )
-    by, now = By(account.name, str(form.get("reason", "")), account.id), now_of(request)
+    by, now = By(account.name, word_of(form, "reason"), account.id), now_of(request)
     try:
         async with house.pool.connection() as conn, conn.transaction():
             made_from = trial.made_from or ""

@@ -8,28 +8,19 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import RoundTripConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import ScalarNode
 
 from clerestory.community.mistakes import Mistake, Path, Place
+from config.plain_yaml import NotYaml, parse
+from config.text import misprint, printable
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+# Aliases of aliases and `each` in `each` make a small file a huge one; no community comes near this.
+_MOST_PARTS = 300_000
 
 
-class _Constructor(RoundTripConstructor):
-    """Leaves a day that no calendar has, such as 2026-02-30, as it is written, for its field to refuse."""
-
-    def construct_timestamp_or_text(self, node: ScalarNode) -> object:
-        try:
-            return self.construct_yaml_timestamp(node)
-        except ValueError:
-            return str(node.value)
-
-
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.construct_timestamp_or_text)
+class _TooMuch(Exception):
+    """More parts than any community has, or parts inside themselves without end."""
 
 
 @dataclass(slots=True)
@@ -57,35 +48,32 @@ def read_source(file: FilePath) -> tuple[Source, list[Mistake]]:
     if root is None:
         return source, mistakes
     names = root.pop("include", [])
-    _Converter(str(file), source, mistakes).document(root)
+    _convert(file, root, source, mistakes)
     for name in names if isinstance(names, list) else [names]:
         included = file.parent / str(name)
         part = _parse(included, ("include",), source, mistakes)
         if part is not None:
-            _Converter(str(included), source, mistakes).document(part)
+            _convert(included, part, source, mistakes)
     return source, mistakes
 
 
-def _parse(file: FilePath, at: Path, source: Source, mistakes: list[Mistake]) -> CommentedMap | None:
-    yaml = YAML(typ="rt")
-    yaml.Constructor = _Constructor
+def _convert(file: FilePath, root: CommentedMap, source: Source, mistakes: list[Mistake]) -> None:
     try:
-        root = yaml.load(file.read_text(encoding="utf-8"))
+        _Converter(str(file), source, mistakes).document(root)
+    except (_TooMuch, RecursionError):
+        right = f"has more than {_MOST_PARTS} parts, counting what aliases and `each` repeat"
+        mistakes.append(Mistake(Place(str(file), 1), (), str(file), right))
+
+
+def _parse(file: FilePath, at: Path, source: Source, mistakes: list[Mistake]) -> CommentedMap | None:
+    try:
+        root = parse(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         mistakes.append(source.mistake(at, str(file), f"cannot be read: {error}"))
         return None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(str(file), mark.line + 1 if mark else 1)
-        said = " ".join(str(error.problem or error.context or "not YAML").split())
-        mistakes.append(Mistake(place, at, str(file), f"is not valid YAML: {said}"))
-        return None
-    except (YAMLError, RecursionError) as error:
-        mistakes.append(Mistake(Place(str(file), 1), at, str(file), f"is not valid YAML: {error}"))
-        return None
-    except TypeError:  # the library's word for a key that is itself a mapping or a list
-        right = "has a key that is itself a mapping or a list; put a key with { or [ in quotes"
-        mistakes.append(Mistake(Place(str(file), 1), at, str(file), right))
+    except NotYaml as error:
+        place = Place(str(file), error.line)
+        mistakes.append(Mistake(place, at, str(file), f"is not valid YAML: {error}"))
         return None
     if not isinstance(root, CommentedMap):
         mistakes.append(Mistake(Place(str(file), 1), at, str(file), "should be a mapping of sections"))
@@ -98,11 +86,13 @@ class _Converter:
     file: str
     source: Source
     mistakes: list[Mistake]
+    parts: int = 0
 
     def document(self, root: CommentedMap) -> None:
         """Add the sections of one file: new ones as they are, lists at the end of a list already there."""
         for key, value in root.items():
-            name, place = str(key), self._line(root, key)
+            place = self._line(root, key)
+            name = self._key(key, (), place)
             there = self.source.data.get(name)
             if isinstance(there, list) and isinstance(value, CommentedSeq):
                 self._items(value, (name,), there)
@@ -117,18 +107,37 @@ class _Converter:
                 )
 
     def _plain(self, value: object, path: Path, variables: dict[str, object]) -> object:
+        self.parts += 1
+        if self.parts > _MOST_PARTS:
+            raise _TooMuch
         if isinstance(value, CommentedMap):
             return self._mapping(value, path, variables)
         if isinstance(value, CommentedSeq):
             return self._items(value, path, [], variables)
-        return self._filled(value, path, variables) if isinstance(value, str) and variables else value
+        if not isinstance(value, str):
+            return value
+        wrong = misprint(value)
+        if wrong is not None:
+            self.mistakes.append(self.source.mistake(path, value, wrong.en))
+            value = printable(value, "\ufffd")
+        return self._filled(value, path, variables) if variables else value
+
+    def _key(self, key: object, path: Path, place: Place) -> str:
+        """A key as text; what nothing could store is a mistake."""
+        text = str(key)
+        wrong = misprint(text)
+        if wrong is not None:
+            self.mistakes.append(Mistake(place, path, text, wrong.en))
+        return printable(text, "\ufffd")
 
     def _mapping(self, value: CommentedMap, path: Path, variables: dict[str, object]) -> dict[str, object]:
         plain: dict[str, object] = {}
         for key, part in value.items():
-            inner = (*path, str(key))
-            self.source.places[inner] = self._line(value, key)
-            plain[str(key)] = self._plain(part, inner, variables)
+            line = self._line(value, key)
+            name = self._key(key, path, line)
+            inner = (*path, name)
+            self.source.places[inner] = line
+            plain[name] = self._plain(part, inner, variables)
         return plain
 
     def _items(
@@ -172,5 +181,5 @@ class _Converter:
         return _PLACEHOLDER.sub(lambda match: str(variables.get(match[1], match[0])), text)
 
     def _line(self, around: CommentedMap | CommentedSeq, key: object) -> Place:
-        known = around.lc.data  # the library keeps none of what has a tag of its own
-        return Place(self.file, (known[key][0] if known else around.lc.line or 0) + 1)
+        known = (around.lc.data or {}).get(key)  # the library keeps none of what has a tag, or was merged in
+        return Place(self.file, (known[0] if known else around.lc.line or 0) + 1)

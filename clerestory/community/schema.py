@@ -26,6 +26,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,19}$")]
 DevEui = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9A-Fa-f]{16}$")]
 Area = Annotated[Decimal, Field(gt=0, max_digits=10, decimal_places=2)]
+Floor = Annotated[int, Field(ge=-99, le=999)]
 Yuan = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
 Weekdays = Annotated[tuple[int, ...], BeforeValidator(parse_days)]
 
@@ -112,15 +113,15 @@ class AreaSpec(Spec):
 
 class UnitSpec(Spec):
     code: Code
-    floor: int
+    floor: Floor
     floor_area: Annotated[Area, BeforeValidator(_decimal_of_written)]
 
 
 class Floors(Spec):
     """The floors that have units, e.g. 1 to 18 without 4 and 14."""
 
-    from_: int = Field(default=1, alias="from")
-    to: int
+    from_: Floor = Field(default=1, alias="from")
+    to: Floor
     without: tuple[int, ...] = ()
 
     def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -245,7 +246,7 @@ class StandardSpec(Spec):
 
     kind: Name
     asset_class: Name
-    times: int = Field(gt=0)
+    times: int = Field(gt=0, le=10_000)
     per: Literal["asset", "scope"] = "asset"
     name: Text
     credit_yuan: Annotated[Yuan, BeforeValidator(_decimal_of_written)] = Decimal(0)

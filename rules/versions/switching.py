@@ -7,6 +7,7 @@ from datetime import datetime
 from psycopg import AsyncConnection
 from psycopg.errors import LockNotAvailable
 
+from config.text import unprintable
 from rules.book import RuleBook, load_sources
 from rules.compile import compile_text
 from rules.document import Problem, RuleFileError
@@ -62,10 +63,10 @@ class Unchanged(SwitchRefused):
 
 
 class NoReason(SwitchRefused):
-    """A reason is missing, or longer than a reason."""
+    """A reason is missing, longer than a reason, or cannot be shown."""
 
     def __init__(self) -> None:
-        super().__init__(f"say why, in 1 to {LONGEST_REASON} characters")
+        super().__init__(f"say why, in 1 to {LONGEST_REASON} characters that can be shown")
 
 
 class NoSuchVersion(SwitchRefused):
@@ -164,7 +165,7 @@ async def go_back(
 
 
 async def _alone(conn: AsyncConnection, files: Sequence[Source], by: By) -> InForce:
-    if not 1 <= len(by.reason.strip()) <= LONGEST_REASON:
+    if not 1 <= len(by.reason.strip()) <= LONGEST_REASON or unprintable(by.reason) or unprintable(by.name):
         raise NoReason
     try:
         await store.switch_alone(conn, PATIENCE)

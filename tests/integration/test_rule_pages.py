@@ -98,14 +98,16 @@ async def test_from_an_edit_to_what_is_in_force_and_back(
     refused = await admin.post(f"{at}/switch-on", {"reason": "早一点"})
     assert refused.status == 422
     assert await store.history(conn, "bin") == []
-    assert (await admin.post(f"{at}/switch-on", {"reason": "  ", "sure": "yes"})).status == 409
+    for none in ("  ", "\0", "太\v早"):
+        assert (await admin.post(f"{at}/switch-on", {"reason": none, "sure": "yes"})).status == 409
     answer = await admin.post(f"{at}/switch-on", {"reason": "早一点", "sure": "yes"})
     assert (answer.status, answer.headers["Location"]) == (303, "/rules/bin")
     [version] = await store.history(conn, "bin")
     assert (version.made_by, version.reason) == ("administrator", "早一点")
     status, text = await admin.get("/rules/bin/versions/1")
     assert "default: 80" in text
-    answer = await admin.post("/rules/bin/back", {"to": "0", "base": "1", "reason": "恢复为文件内容"})
+    assert (await admin.post("/rules/bin/back", {"to": "0", "base": "1", "reason": "\0"})).status == 409
+    answer = await admin.post("/rules/bin/back", {"to": "0", "base": "1", "reason": "恢复为文件内容\0"})
     assert answer.status == 303
     assert [each.version for each in await store.history(conn, "bin")] == [2, 1]
     async with admin.client.get("/rules/bin") as answer:

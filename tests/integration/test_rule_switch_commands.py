@@ -59,6 +59,8 @@ async def test_what_cannot_be_is_said_and_nothing_is_kept(conn: AsyncConnection,
     file = changed(tmp_path)
     for words, code, said in (
         (("switch-on", file), 2, "Missing option '--reason'"),
+        (("switch-on", file, "--reason", "a\vb"), 1, "in 1 to 500 characters that can be shown"),
+        (("switch-on", file, "--reason", "r", "--by", "\udcff"), 1, "characters that can be shown"),
         (("switch-on", file, "--reason", "r", "--base", 4), 1, "bin is at version 0 now"),
         (("switch-on", file, "--reason", "r", "--replaces", "lamp"), 2, "no rule file 'lamp' is in use"),
         (

@@ -237,14 +237,54 @@ def test_a_placeholder_that_each_does_not_give_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("zh: 梯", 'zh: "梯\\0"', "court.yaml:9: assets[0].name.zh: '梯\\x00': has the character U+0000"),
+        ("en: Lift", 'en: "\\uD800"', "court.yaml:9: assets[0].name.en: '\\ud800': has the character U+D800"),
+        (
+            "name: 李",
+            'name: "李\\v"',
+            "court.yaml:13: technicians[0].name: '李\\x0b': has the character U+000B",
+        ),
+        (
+            "{to: 2}",
+            "{to: !!int foo}",
+            "court.yaml:4: buildings[0].floors.to: 'foo': should be a whole number",
+        ),
+        (
+            "{to: 2}",
+            "{to: !!bool foo}",
+            "court.yaml:4: buildings[0].floors.to: 'foo': should be a whole number",
+        ),
+        (
+            "{to: 2}",
+            "{to: 999999999}",
+            "court.yaml:4: buildings[0].floors.to: 999999999: should be less than",
+        ),
+        ("[80, 90.5]", "[!!float foo]", "court.yaml:4: buildings[0].floor_areas[0]: 'foo': "),
+        ("[80, 90.5]", f"[{'8' * 5_000}]", "court.yaml:4: buildings[0].floor_areas[0]: '888"),
+        ("name: {zh: 梯, en: Lift}", "name: !!binary AAA=", "assets[0].name: 'AAA=': should be a mapping"),
+        ("name: 李", "name: &x [*x]", "technicians[0].name: [None]: should be text"),
+    ],
+)
+def test_a_value_that_cannot_be_is_reported_where_it_stands(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert old in RIGHT
+    found = mistakes(tmp_path, RIGHT.replace(old, new))
+    assert any(said in each for each in found), found
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("community: [", "is not valid YAML"),
         ("- a\n- b\n", "should be a mapping of sections"),
         ("areas: []\nareas: []\n", "is not valid YAML"),
         ("areas: {}\n", "should be a list"),
-        ("areas: [{[1, {}]: 1}]\n", "has a key that is itself a mapping or a list"),
-        ("[" * 5000, "is not valid YAML"),
+        ("areas: [{[1, {}]: 1}]\n", "a key is itself a mapping or a list"),
+        ("[" * 1_500, "is not valid YAML"),
         ("areas: !!python/object/apply:os.system [id]\n", "should be a mapping"),
         ("areas: !mine { code: a }\n", "should be a list"),
     ],

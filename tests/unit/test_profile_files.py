@@ -106,6 +106,25 @@ def test_a_good_file_is_understood_as_it_says(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "place", "said"),
+    [
+        ("envelope: lorawan", "envelope: lorawan\nname: 2020-02-30", "4:1", "name is the file's name"),
+        ("report_interval: 1h", "report_interval: 99999999999999d", "4:18", "longer than 36500d"),
+        ("zh: 超声波", 'zh: "超\\0"', "1:14", "has the character U+0000"),
+        ("data.lid:", '"data\\x85":', "11:3", "has the character U+0085"),
+        ("unit: cm", "unit: !!int foo", "8:47", "'foo' does not convert"),
+        ("ignored_codes: [0]", "ignored_codes: &x [*x]", "17:16", "input should be a valid string"),
+    ],
+)
+def test_a_value_that_cannot_be_is_said_at_its_place(
+    tmp_path: Path, old: str, new: str, place: str, said: str
+) -> None:
+    assert old in GOOD
+    found = mistakes(written(tmp_path, GOOD.replace(old, new)))
+    assert any(each.startswith(f"{place}: ") and said in each for each in found), found
+
+
 def test_every_mistake_is_said_at_its_place(tmp_path: Path) -> None:
     found = mistakes(written(tmp_path, WRONG))
     expected = [
