@@ -52,6 +52,14 @@ class DeviceReplay:
             now = self._due
             self._step(Tick(now))
 
+    def leave(self, at: int) -> None:
+        """The device is retired: what is on ends there and then."""
+        for position in self._live.values():
+            ended = max(at, self._alarms[position].raised)
+            self._change(position, cleared=ended)
+            self._go_on(position, cleared=ended, over=ended)
+        self._live.clear()
+
     def alarms(self, start: int, end: int) -> list[Alarm]:
         """The alarms that were on at some time from `start` to `end`, as they stood at its end."""
         return seen(self._alarms, start, end)

@@ -124,6 +124,7 @@ class _Run:
         self._signals = sorted({number for each in by_class.values() for number in each})
         self._events = sorted({code for name in by_class for code in vocabulary.events_on(name)})
         self._warm_from, self._start = to_moment(part.warm_from), to_moment(part.start)
+        self._moved: dict[int, int] = {}
         self._ends = [to_moment(min(part.end, each.until or part.end)) for each in devices]
         self._replays = [self._begin(each) for each in devices]
         self._rules = [
@@ -146,6 +147,7 @@ class _Run:
 
     async def run(self, conn: AsyncConnection, tell: Callable[[float], None]) -> None:
         part = self._part
+        self._moved = await store.moved(conn, self._devices)
         await self._prick_up(conn)
         before = Reel(self._known, self._hear, self._leave_alone)
         before.feed(await store.last_before(conn, self._devices, self._signals, self._events, part.warm_from))
@@ -175,6 +177,8 @@ class _Run:
 
     def _hear(self, device: int, said: Said) -> None:
         ears = self._ears[device]
+        if said.at < self._moved.get(device, 0):
+            return
         if ears is None:
             self._take(device, said)
             return
@@ -196,13 +200,16 @@ class _Run:
                 self._finish(device)
 
     def _finish(self, device: int) -> None:
-        subject, end, ears = self._devices[device], self._ends[device], self._ears[device]
+        subject, left, ears = self._devices[device], self._ends[device], self._ears[device]
+        end = to_moment(self._part.end)
         if ears is not None:
             for given in ears.rest():
                 self._take(device, given)
         sides: list[list[Alarm]] = []
         for replay, rules in zip(self._replays[device], self._rules, strict=True):
-            replay.sleep(end)
+            replay.sleep(left)
+            if left < end:
+                replay.leave(left)
             sides.append([each for each in replay.alarms(self._start, end) if each.rule in rules])
         lives = [replay.stories for replay in self._replays[device]]
         self._replays[device] = []  # its memory is not needed any longer

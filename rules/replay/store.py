@@ -72,6 +72,22 @@ async def subjects(conn: AsyncConnection, ids: Sequence[int]) -> list[Subject]:
         return await cursor.fetchall()
 
 
+async def moved(conn: AsyncConnection, devices: Sequence[Subject]) -> dict[int, int]:
+    """When devices came to their asset from another, by position: what they said before is about that one."""
+    cursor = await conn.execute(
+        """
+        SELECT d.n::int - 1, max(m.at)
+          FROM unnest(%(devices)s::int[]) WITH ORDINALITY AS d (id, n)
+          JOIN device_change AS m ON m.device_id = d.id
+         WHERE m.before ->> 'asset_id' IS DISTINCT FROM m.after ->> 'asset_id'
+           AND m.before ->> 'asset_id' IS NOT NULL
+         GROUP BY d.n
+        """,
+        {"devices": [each.device_id for each in devices]},
+    )
+    return {position: to_moment(at) async for position, at in cursor}
+
+
 async def signal_numbers(conn: AsyncConnection) -> dict[str, int]:
     """The number of each signal."""
     return {
@@ -230,6 +246,7 @@ async def recorded_alarms(
         SELECT device_id, rule, severity, raised_at, cleared_at, paged_at IS NOT NULL
         FROM alarm
         WHERE device_id = ANY(%(devices)s) AND rule = ANY(%(rules)s)
+          AND asset_id IS NOT DISTINCT FROM (SELECT d.asset_id FROM device AS d WHERE d.id = alarm.device_id)
           AND raised_at < %(end)s AND (cleared_at IS NULL OR cleared_at > %(start)s OR raised_at >= %(start)s)
         ORDER BY raised_at, id
         """,

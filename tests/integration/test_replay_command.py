@@ -221,3 +221,29 @@ async def test_a_process_that_fails_says_why(scene: Scene, conn: AsyncConnection
     old = file_sources(None)
     with pytest.raises(ReplayFailed, match='relation "event" does not exist'):
         await replay(database_url, Order(old, old, ("bin",), START, START + HOUR), lambda _: None)
+
+
+async def test_what_was_said_elsewhere_is_not_judged_here(
+    scene: Scene, conn: AsyncConnection, tmp_path: Path
+) -> None:
+    """The sensor was moved to this bin after a week: what it said before, and its alarms, are another's."""
+    await conn.execute(
+        "INSERT INTO device_change (device_id, at, via, what, before, after) VALUES (%(id)s, %(at)s, 'page',"
+        " 'changed', '{\"asset_id\": 99}', '{\"asset_id\": 1}')",
+        {"id": scene.devices["bin-7"], "at": START + timedelta(days=7)},
+    )
+    result = await run("--rules", changed(tmp_path, "default: 90", "default: 80"), *TIMES, "--json")
+    [overflow] = [line for line in json.loads(result.stdout)["rules"] if line["rule"] == "bin_overflow"]
+    assert (overflow["counts"]["old"], overflow["counts"]["new"]) == (1, 7)
+
+
+async def test_the_alarms_of_a_retired_device_end_with_it(
+    scene: Scene, conn: AsyncConnection, tmp_path: Path
+) -> None:
+    gone = datetime(2026, 10, 6, 15, tzinfo=UTC)  # in the middle of a noon
+    await conn.execute(
+        "UPDATE device SET retired_at = %(at)s WHERE id = %(id)s", {"at": gone, "id": scene.devices["bin-7"]}
+    )
+    result = await run("--rules", changed(tmp_path, "default: 90", "default: 80"), *TIMES, "--json")
+    found = [each for each in json.loads(result.stdout)["changes"] if each["rule"] == "bin_overflow"]
+    assert [each["new"]["cleared"] for each in found] == ["2026-10-05T18:00:00Z", "2026-10-06T15:00:00Z"]
