@@ -3,7 +3,7 @@
 A device that reports every half hour or more often was heard for as much of an hour as its messages stand
 for: 45 of 60 a minute apart are three quarters. One that reports more rarely was heard as long as its last
 message is at most two reporting intervals old: a single message lost on the air is no outage. Before it was
-first heard nothing is expected of a device.
+first heard nothing is expected of a device, nor in the hour of its first message: it had only a part of that.
 """
 
 from collections.abc import Mapping
@@ -29,9 +29,13 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """The share of the time (0 to 1) that a device was heard, and of each day, oldest first."""
+    """The share of the time (0 to 1) that a device was heard, and of each day, oldest first.
+
+    `since` says from when on it counts, where that is less than the thirty days.
+    """
 
     share: float
+    since: datetime | None
     days: tuple[Day, ...]
 
 
@@ -44,14 +48,18 @@ def window(now: datetime) -> tuple[datetime, datetime]:
 def availability(
     heard: Mapping[datetime, int], interval: timedelta, now: datetime, zone: ZoneInfo, *, heard_before: bool
 ) -> Availability | None:
-    """How much of the last thirty days a device was heard; None where it was never heard.
+    """How much of the last thirty days a device was heard; None where it was not heard for a full hour.
 
     `heard` says how many messages each hour (by its beginning) holds, also before the window, as far back as
     `reach(interval)`. `heard_before` says that it was heard at some time before the window.
     """
     start, end = window(now)
-    first = start if heard_before else min((hour for hour in heard if hour < end), default=None)
-    if first is None:
+    earliest = min((hour for hour in heard if hour < end), default=None)
+    if heard_before or (earliest is not None and earliest < start):
+        first = start
+    elif earliest is not None:
+        first = earliest + HOUR
+    else:
         return None
     by_day: dict[date, list[float]] = {}
     hour = start
@@ -64,7 +72,7 @@ def availability(
     if not all_hours:
         return None
     days = (Day(day, sum(shares) / len(shares) if shares else None) for day, shares in by_day.items())
-    return Availability(sum(all_hours) / len(all_hours), tuple(days))
+    return Availability(sum(all_hours) / len(all_hours), first if first > start else None, tuple(days))
 
 
 def reach(interval: timedelta) -> timedelta:

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp.test_utils import BaseTestServer
@@ -142,6 +143,19 @@ async def test_a_device_shows_how_well_it_was_heard(
         assert "<strong>93.6 %</strong>" in text
         assert text.count(": 100 %</li>") >= 27
         await roll_up(conn, clock.now())
+
+
+async def test_a_device_with_a_day_of_history_does_not_boast_of_thirty(
+    desk: Browser, conn: AsyncConnection, scene: Scene, clock: ManualClock
+) -> None:
+    await report(conn, scene, "bin-7", clock, {"fill_percent": 30.0}, *(hour * HOUR for hour in range(1, 25)))
+    _, text = await desk.get("/devices/home/bin-7")
+    begins = (clock.now() - 23 * HOUR).replace(minute=0).astimezone(ZoneInfo("Asia/Shanghai"))
+    assert "<strong>100 %</strong>" in text
+    shown = re.search(r"of the time heard since <time[^>]*>([^<]*)<", text)
+    assert shown is not None
+    assert shown[1] == f"{begins.day} {begins:%b %Y, %H:%M}"
+    assert "last 30 days" not in text
 
 
 async def test_a_device_shows_when_its_battery_ends(

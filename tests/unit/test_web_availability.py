@@ -62,9 +62,26 @@ def test_nothing_is_expected_before_a_device_was_first_heard() -> None:
     found = availability(new, MINUTE, NOW, CHINA, heard_before=False)
     assert found is not None
     assert found.share == 1
+    assert found.since == HOURS[-29]
     assert [day.share for day in found.days][:5] == [None] * 5
     assert availability({}, MINUTE, NOW, CHINA, heard_before=False) is None
     assert availability({END: 1}, MINUTE, NOW, CHINA, heard_before=False) is None
+
+
+def test_the_hour_of_the_first_message_is_none_of_its_time() -> None:
+    """First heard ten minutes before an hour is over, and ever since: that is always, not less."""
+    heard = {HOURS[-3]: 10, HOURS[-2]: 60, HOURS[-1]: 60}
+    found = availability(heard, MINUTE, NOW, CHINA, heard_before=False)
+    assert found is not None
+    assert (found.share, found.since) == (1, HOURS[-2])
+    assert availability({HOURS[-1]: 10}, MINUTE, NOW, CHINA, heard_before=False) is None
+
+
+def test_where_it_counts_the_whole_window_no_beginning_is_told() -> None:
+    for heard, before in ((dict.fromkeys(HOURS, 60), True), ({START - HOUR: 1, HOURS[3]: 1}, False)):
+        found = availability(heard, HOUR, NOW, CHINA, heard_before=before)
+        assert found is not None
+        assert found.since is None
 
 
 def test_a_device_that_fell_silent_before_the_window_was_never_there() -> None:
@@ -91,7 +108,7 @@ def test_a_share_is_a_share_and_hearing_more_never_lowers_it(
 ) -> None:
     found = availability(heard, interval, NOW, CHINA, heard_before=before)
     if found is None:
-        assert not heard
+        assert set(heard) <= {HOURS[-1]}
         assert not before
         return
     assert 0 <= found.share <= 1
