@@ -1,5 +1,6 @@
 """Editing rules: one rule or a whole file, checked as it is typed, then tried; that puts nothing in force."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -70,8 +71,8 @@ async def edit(request: web.Request) -> web.StreamResponse:
     if source is None:
         raise Refusal(404)
     code = request.query.get("rule", "")
-    opened = open_rule(source.text, code) if code else None
-    if code and code not in codes_of(source.text):
+    opened = await asyncio.to_thread(open_rule, source.text, code) if code else None
+    if code and code not in await asyncio.to_thread(codes_of, source.text):
         raise Refusal(404)
     if opened is None:
         made, fields, code = whole(source.text), Fields(source.text, {}), ""
@@ -118,7 +119,8 @@ async def _draft(request: web.Request, known: InForce) -> Draft:
         raise Refusal(404)
     code, base = str(form.get("rule", "")), number(form.get("base"))
     fields = Fields(str(form.get("logic", "")), _texts(form) if code else {})
-    opened: Opened | None = open_rule(source.text, code) if code else None
+    # Off the loop, as what follows: a long file takes seconds to read and to compile.
+    opened: Opened | None = await asyncio.to_thread(open_rule, source.text, code) if code else None
     if code and opened is None:
         raise Refusal(409)
     made = whole(fields.logic) if opened is None else put_back(opened, fields)
@@ -151,7 +153,7 @@ async def check_form(request: web.Request) -> web.StreamResponse:
     """Say what is wrong with what has been typed, each at its field, line and column; else what it says."""
     known = await known_of(request)
     draft = await _draft(request, known)
-    places, spoken = _judged(known, draft)
+    places, spoken = await asyncio.to_thread(_judged, known, draft)
     problems = [
         {"area": each.area, "line": each.line, "column": each.column, "message": each.message}
         for each in places
@@ -167,7 +169,7 @@ async def try_form(request: web.Request) -> web.StreamResponse:
     """Start a trial of what was typed, or show what is wrong with it."""
     house, known = house_of(request), await known_of(request)
     draft = await _draft(request, known)
-    judged = _judged(known, draft)
+    judged = await asyncio.to_thread(_judged, known, draft)
     if judged[0] or draft.overtaken:
         return await _form(request, draft, judged, 409 if draft.overtaken else 422)
     now, asker = now_of(request), account_of(request).id

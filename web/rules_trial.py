@@ -154,7 +154,7 @@ async def switch(request: web.Request) -> web.StreamResponse:
             made_from = trial.made_from or ""
             done = await switch_on(conn, known.files, trial.file, trial.text, trial.base, by, now, made_from)
             await rules_gone(conn, [alarm_id for alarm_id, _ in done.ended], now)
-            await trial_store.cancel(conn, trial.id, now)
+            await trial_store.cancel(conn, trial.id, now, "switched_on")
     except REFUSALS as refusal:
         return await _page(request, said(request, refusal), 409)
     await known_of(request)

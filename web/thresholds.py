@@ -110,6 +110,7 @@ async def change(request: web.Request) -> web.StreamResponse:
             raise Refusal(404)
         values: dict[str, threshold_store.Value | None] = {}
         faults: dict[str, str] = {}
+        meanwhile = False
         for name, rule in chosen.attributes.items():
             written, was = typed.get(f"t-{name}"), typed.get(f"was-{name}")
             if written is None or written == was:
@@ -117,6 +118,7 @@ async def change(request: web.Request) -> web.StreamResponse:
             here = _written(chosen.at(chosen.level).get(name))
             if was is not None and here not in {was, written}:
                 faults[name] = await _meanwhile(conn, request, chosen, name, here)
+                meanwhile = True
                 continue
             try:
                 values[name] = _parse(rule, written)
@@ -124,7 +126,7 @@ async def change(request: web.Request) -> web.StreamResponse:
                 faults[name] = _limits(rule, language_of(request))
         if faults:
             context = await _context(conn, request, chosen, typed, faults)
-            return page(request, "thresholds/thresholds.html", context, status=409)
+            return page(request, "thresholds/thresholds.html", context, status=409 if meanwhile else 422)
         if values:
             account = account_of(request)
             await threshold_store.put(

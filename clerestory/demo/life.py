@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing
 from random import Random
 
 from clerestory import store
-from clerestory.demo.prepare import COMMUNITY, Prepared
+from clerestory.demo.prepare import COMMUNITY, RESIDENT_UNIT, Prepared
 from clerestory.demo.secrets import Secrets
 from clerestory.simulate.day import Day
 from clerestory.simulate.kiosk import KioskIdentity, KioskUnanswered, SimulatedKiosk
@@ -51,11 +52,17 @@ async def mend(site: Site, day: Day) -> None:
                         day.mended(device)
 
 
+def left_to_chance(units: Sequence[str]) -> list[str]:
+    """The units somebody may pay for; the bill that we show is left for whoever looks at the demo."""
+    return [unit for unit in units if unit != RESIDENT_UNIT]
+
+
 async def pay(site: Site, prepared: Prepared, secrets: Secrets, chance: Random) -> None:
     """Now and then somebody pays a bill at the kiosk by the south gate, until cancelled."""
     identity = KioskIdentity(COMMUNITY, PAYING_KIOSK, secrets.kiosks[PAYING_KIOSK])
     async with site.pool.connection() as conn:
-        units = [unit for unit, _ in await store.payers(conn, prepared.community_id, site.clock.now().date())]
+        payers = await store.payers(conn, prepared.community_id, site.clock.now().date())
+    units = left_to_chance([unit for unit, _ in payers])
     while True:
         await asyncio.sleep(PAYS_EVERY_SECONDS)
         try:

@@ -1,5 +1,6 @@
 """Switching rules: on, and back to what they were. Whoever calls owns the transaction, and commits soon."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -171,7 +172,7 @@ async def _alone(conn: AsyncConnection, files: Sequence[Source], by: By) -> InFo
         await store.switch_alone(conn, PATIENCE)
     except LockNotAvailable as error:
         raise Busy from error
-    return in_force(files, await store.newest(conn))
+    return await asyncio.to_thread(in_force, files, await store.newest(conn))  # it takes a while to compile
 
 
 async def _switch(
@@ -192,7 +193,7 @@ async def _switch(
         raise ChangedMeanwhile(file, base, known.version(file), who, at)
     on_disk, present = known.file(file), known.source(file)
     words = text if text is not None else on_disk.text if on_disk is not None else ""
-    book = check(known, file, words)
+    book = await asyncio.to_thread(check, known, file, words)
     if present is not None and present.text == words and (text is None) == (present is on_disk):
         raise Unchanged(file)
     new = NewVersion(

@@ -8,6 +8,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 Status = Literal["waiting", "running", "done", "failed", "cancelled"]
+# Why a trial ended that was not done: somebody wanted it so, or its rules were switched on meanwhile.
+Ending = Literal["", "switched_on"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +198,14 @@ async def give_back(conn: AsyncConnection, trial_id: int) -> None:
     )
 
 
-async def cancel(conn: AsyncConnection, trial_id: int, now: datetime) -> bool:
-    """End a trial that waits or runs; False where it is over already."""
+async def cancel(conn: AsyncConnection, trial_id: int, now: datetime, why: Ending = "") -> bool:
+    """End a trial that waits or runs, for a reason that the page knows; False where it is over already."""
     cursor = await conn.execute(
         """
-        UPDATE rule_trial SET status = 'cancelled', ended_at = %(now)s
+        UPDATE rule_trial SET status = 'cancelled', trouble = %(why)s, ended_at = %(now)s
         WHERE id = %(id)s AND status IN ('waiting', 'running')
         """,
-        {"id": trial_id, "now": now},
+        {"id": trial_id, "now": now, "why": why},
     )
     return cursor.rowcount == 1
 

@@ -5,6 +5,7 @@ import html
 import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,10 +17,12 @@ from psycopg_pool import AsyncConnectionPool
 from clerestory.site import Site
 from clerestory.trials import MOST_ATTEMPTS, SILENCE, try_next
 from config.settings import Settings
+from rules.book import RuleBook
 from rules.editing import TEXTS, open_rule
 from rules.sources import file_sources
 from rules.versions import store, trial_store
-from rules.versions.force import in_force
+from rules.versions.force import InForce, in_force
+from rules.versions.switching import check
 from tests import town as towns
 from tests.integration.gateway_world import one
 from tests.integration.test_replay_command import fill
@@ -27,6 +30,7 @@ from tests.integration.web_client import Browser
 from tests.manual_clock import ManualClock
 from tests.rule_trials import changed
 from tests.scene import Scene, add_bin
+from web import rules_edit
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BIN = next(source.text for source in file_sources(None) if source.name == "bin")
@@ -284,6 +288,37 @@ async def test_a_trial_ends_whatever_keeps_its_result_from_being_kept(
     _, text = await admin.get(at)
     assert "失败" in text
     assert "CheckViolation" in text
+
+
+async def test_a_trial_whose_rules_are_switched_on_says_so(admin: Browser, conn: AsyncConnection) -> None:
+    at = await tried(admin, form("bin_overflow", {"title.zh": "桶满了"}))
+    assert (await admin.post(f"{at}/switch-on", {"reason": "急", "sure": "yes"})).status == 303
+    _, text = await admin.get(at)
+    assert "这些规则在试运行完成前已启用" in text
+    assert "已取消" not in text
+    assert await one(conn, "SELECT status FROM rule_trial") == "cancelled"
+
+
+@pytest.mark.parametrize("action", ["check", "try"])
+async def test_other_pages_are_answered_while_a_long_file_is_checked(
+    admin: Browser, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    """The check waits for another answer: on the event loop neither would ever come."""
+    answered = Event()
+
+    def slow(known: InForce, file: str, text: str) -> RuleBook:
+        assert answered.wait(20), "nobody else was answered meanwhile"
+        return check(known, file, text)
+
+    monkeypatch.setattr(rules_edit, "check", slow)
+    checking = asyncio.create_task(
+        admin.post(f"/rules/bin/{action}", form("bin_overflow", {"title.zh": "桶"}))
+    )
+    status, _ = await admin.get("/rules")
+    assert not checking.done()
+    answered.set()
+    assert status == 200
+    assert (await checking).status in {200, 303}
 
 
 async def test_a_trial_that_nobody_lives_to_end_is_given_up(

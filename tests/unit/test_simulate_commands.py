@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from clerestory.commands.simulate import simulate
+from clerestory.demo.life import left_to_chance
+from clerestory.demo.prepare import RESIDENT_UNIT
 from clerestory.demo.secrets import keep_secrets
 from tests.acceptance.recorded import recording
 
@@ -79,3 +81,10 @@ def test_the_demos_key_is_found_by_itself(
     other = run.invoke(simulate, ["kiosk", "--kiosk", "K9", *away])
     assert other.exit_code == 2
     assert "K9: the demo has K1, K2" in other.stderr
+
+
+def test_the_demo_leaves_the_bill_that_is_shown_to_whoever_looks() -> None:
+    """README and the welcome both say how to pay it: it must not be paid by chance before."""
+    assert left_to_chance(["B3-1601", RESIDENT_UNIT, "B3-1603"]) == ["B3-1601", "B3-1603"]
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"simulate kiosk --unit {RESIDENT_UNIT}" in readme
