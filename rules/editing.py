@@ -12,6 +12,7 @@ from typing import Literal
 
 from rules.compile import compile_text
 from rules.document import Document, Problem, RuleFileError, parse_document
+from rules.sources import Source
 
 TEXTS: tuple[Literal["title", "meaning", "todo", "safety"], ...] = ("title", "meaning", "todo", "safety")
 STEPS = "todo"  # one step a line
@@ -64,17 +65,14 @@ class Made:
         return Place(area, line, max(problem.column - shift, 1), problem.message)
 
 
-def open_rule(text: str, code: str) -> Opened | None:
-    """Take a rule out; None where it is not there, or not written one part a line."""
-    try:
-        document = parse_document(text, "")
-    except RuleFileError:
-        return None
+def open_rule(source: Source, code: str) -> Opened | None:
+    """Take a rule out of a file; None where it is not there, or not written one part a line."""
+    document = compile_text(source.text, source.place).document
     first = document.line_of(("rules", code))
     rule = document.content.get("rules", {}).get(code) if isinstance(document.content, dict) else None
     if first is None or not isinstance(rule, dict):
         return None
-    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    lines = source.text.replace("\r\n", "\n").rstrip("\n").split("\n")
     last = _end(document, lines, code, first)
     children = sorted(line for name in rule if (line := document.line_of(("rules", code, name))) is not None)
     if len(children) != len(rule) or len({*children, first}) != len(children) + 1 or not children:
@@ -130,9 +128,9 @@ def logic_not_yaml(fields: Fields) -> Place | None:
     return None
 
 
-def codes_of(text: str) -> tuple[str, ...]:
+def codes_of(source: Source) -> tuple[str, ...]:
     """The codes of a file's rules; none where it has mistakes."""
-    return compile_text(text, "").codes
+    return compile_text(source.text, source.place).codes
 
 
 def _end(document: Document, lines: list[str], code: str, first: int) -> int:

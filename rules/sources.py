@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from rules.document import Problem, RuleFileError, parse_document
+from rules.compile import compile_text
+from rules.document import Problem, RuleFileError
 
 SITE = "site."
 
@@ -60,10 +61,7 @@ def put_in(sources: Iterable[Source], changed: Source) -> tuple[Source, ...]:
 
 def class_of(source: Source) -> str | None:
     """The asset class a rule file says it is for, whatever else is wrong with it."""
-    try:
-        content = parse_document(source.text, source.place).content
-    except RuleFileError:
-        return None
+    content = compile_text(source.text, source.place).document.content
     found = content.get("asset_class") if isinstance(content, dict) else None
     return found if isinstance(found, str) else None
 

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 from config.checklist import ChecklistItem
 from config.text import Text
 from dispatch.policy import Deadlines, Policy, deadlines_of
+from dispatch.telling import group_of
 from rules.moments import span
 from rules.rule import Group, OrderTemplate, Rule
 from rules.wording.parts import (
     NOTHING,
+    OR,
     both,
     listed,
     number_text,
@@ -22,9 +24,9 @@ from rules.wording.parts import (
     sentence,
     span_text,
     with_unit,
+    within,
 )
 
-_OR: Final = Text(zh="或", en=" or ")
 _GOALS: Final[Mapping[str, Text]] = {
     "respond": Text(zh="{span}内接单", en="accept within {span}"),
     "arrive": Text(zh="{span}内到场", en="arrive within {span}"),
@@ -108,32 +110,25 @@ def _held(rule: Rule, policy: Policy, title: Callable[[str], Text]) -> Iterable[
     if by.orders:
         yield put(_ORDERS, kinds=_kinds(by.orders, policy))
     if by.parents:
-        yield put(_PARENTS, alarms=listed([quoted(title(code)) for code in by.parents], _OR))
+        yield put(_PARENTS, alarms=listed([quoted(title(code)) for code in by.parents], OR))
     if by.alarms:
-        yield put(_ALARMS, alarms=listed([quoted(title(code)) for code in by.alarms], _OR))
+        yield put(_ALARMS, alarms=listed([quoted(title(code)) for code in by.alarms], OR))
     if by.inspection:
         yield _INSPECTION
 
 
 def _kinds(kinds: Sequence[str], policy: Policy) -> Text:
-    return listed([_within(policy.kind_name(kind)) for kind in kinds], _OR)
-
-
-def _within(name: Text) -> Text:
-    """Take the name of a kind of work into a sentence: elevator repair."""
-    return plain(Text(zh=name.zh, en=name.en[:1].lower() + name.en[1:]))
+    return listed([within(policy.kind_name(kind)) for kind in kinds], OR)
 
 
 def _order(rule: Rule, order: OrderTemplate, policy: Policy) -> OrderWords:
     own = Deadlines(respond=order.respond, arrive=order.arrive, complete=order.complete)
-    house = policy.alarms.group.group if policy.alarms.group is not None else None
-    group = house if rule.group is None else rule.group
     return OrderWords(
         kind=plain(policy.kind_name(order.kind)),
         skill=plain(policy.skill_name(order.skill)),
         goals=_goals(deadlines_of(policy, own, None, rule.severity)),
         ending=_GOES if order.cancel_on_clear else _STAYS,
-        sharing=_sharing(group),
+        sharing=_ALONE if rule.group is False else _sharing(group_of(rule, policy)),
         checklist=tuple(_item(each) for each in order.checklist),
     )
 
@@ -155,10 +150,8 @@ def _goals(limits: Deadlines) -> Text:
     return sentence(put(_OFFICE_HOURS, goals=goals) if in_office_hours else goals)
 
 
-def _sharing(group: Group | Literal[False] | None) -> Text | None:
-    if isinstance(group, Group):
-        return put(_SHARED[group.by], span=span_text(span(group.within)))
-    return _ALONE if group is False else None
+def _sharing(group: Group | None) -> Text | None:
+    return None if group is None else put(_SHARED[group.by], span=span_text(span(group.within)))
 
 
 def _item(item: ChecklistItem) -> Text:

@@ -71,8 +71,9 @@ async def edit(request: web.Request) -> web.StreamResponse:
     if source is None:
         raise Refusal(404)
     code = request.query.get("rule", "")
-    opened = await asyncio.to_thread(open_rule, source.text, code) if code else None
-    if code and code not in await asyncio.to_thread(codes_of, source.text):
+    # In threads, as all that reads a file: a long one takes seconds.
+    opened = await asyncio.to_thread(open_rule, source, code) if code else None
+    if code and code not in await asyncio.to_thread(codes_of, source):
         raise Refusal(404)
     if opened is None:
         made, fields, code = whole(source.text), Fields(source.text, {}), ""
@@ -119,8 +120,7 @@ async def _draft(request: web.Request, known: InForce) -> Draft:
         raise Refusal(404)
     code, base = str(form.get("rule", "")), number(form.get("base"))
     fields = Fields(str(form.get("logic", "")), _texts(form) if code else {})
-    # Off the loop, as what follows: a long file takes seconds to read and to compile.
-    opened: Opened | None = await asyncio.to_thread(open_rule, source.text, code) if code else None
+    opened: Opened | None = await asyncio.to_thread(open_rule, source, code) if code else None
     if code and opened is None:
         raise Refusal(409)
     made = whole(fields.logic) if opened is None else put_back(opened, fields)
@@ -158,9 +158,8 @@ async def check_form(request: web.Request) -> web.StreamResponse:
         {"area": each.area, "line": each.line, "column": each.column, "message": each.message}
         for each in places
     ]
-    newest = known.version(draft.file) if draft.overtaken else None
     words = page(request, "rules/_said.html", {"spoken": spoken}).text if draft.code else ""
-    answer = {"problems": problems, "newest": newest, "overtaken": draft.overtaken, "words": words}
+    answer = {"problems": problems, "overtaken": draft.overtaken, "words": words}
     return web.json_response(answer)
 
 

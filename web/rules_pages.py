@@ -1,5 +1,6 @@
 """The rules as an administrator reads them: by file, with each version, by whom and why, and the way back."""
 
+import asyncio
 import difflib
 from collections.abc import Callable
 from datetime import datetime
@@ -25,6 +26,7 @@ from rules.versions.switching import (
     Unchanged,
     go_back,
 )
+from rules.wording.rules import usual_lateness
 from web.access import require
 from web.errors import Refusal
 from web.house import house_of, now_of
@@ -75,8 +77,9 @@ async def known_of(request: web.Request) -> InForce:
 async def rule_files(request: web.Request) -> web.StreamResponse:
     """List the rules by file."""
     known = await known_of(request)
-    files = [shown_file(known, source.name) for source in known.sources]
-    return page(request, "rules/list.html", {**naming(request), "files": files, "troubles": known.troubles})
+    files = await asyncio.to_thread(lambda: [shown_file(known, source.name) for source in known.sources])
+    shown = {"files": files, "late": usual_lateness(), "troubles": known.troubles}
+    return page(request, "rules/list.html", {**naming(request), **shown})
 
 
 @require("administrator")
@@ -89,7 +92,7 @@ async def file_page(request: web.Request, file: str, fault: str = "", status: in
     """Show one file, with what was wrong with what was just asked."""
     house = house_of(request)
     known = await known_of(request)
-    shown = shown_file(known, file)
+    shown = await asyncio.to_thread(shown_file, known, file)
     async with house.pool.connection() as conn:
         history = await store.history(conn, file)
         trials = await trial_store.recent(conn, file, TRIALS_SHOWN)
@@ -100,6 +103,7 @@ async def file_page(request: web.Request, file: str, fault: str = "", status: in
         {
             **naming(request),
             "shown": shown,
+            "late": usual_lateness(),
             "history": history,
             "trials": trials,
             "base": known.version(file),
@@ -132,7 +136,7 @@ async def version(request: web.Request) -> web.StreamResponse:
             "asset_class": class_of(source) if (source := known.source(file)) else None,
             "version": found,
             "newest": known.version(file),
-            "differences": differences(known, file, earlier, later),
+            "differences": await asyncio.to_thread(differences, known, file, earlier, later),
             "lines": diff(earlier, later),
         },
     )

@@ -1,17 +1,15 @@
 """Rules as the pages show them: in plain words, and as they are written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
-from config.text import Text
 from rules.book import RuleBook, load_sources
 from rules.document import RuleFileError
 from rules.editing import codes_of, open_rule
 from rules.sources import Source, class_of, put_in
 from rules.versions.force import InForce
 from rules.versions.store import Version
-from rules.wording.rules import usual_lateness
 from web.errors import Refusal
 from web.rule_described import Described, RuleChange, changes_between, described
 
@@ -25,45 +23,49 @@ class Shown:
     rules: tuple[Described, ...]
     version: Version | None
     outdated: bool
-    late: Text = field(default_factory=usual_lateness)
 
 
 def shown_file(known: InForce, file: str) -> Shown:
-    """Return a file as shown, or answer that there is none."""
+    """Return a file as shown, or answer that there is none. Not on the event loop: it takes a while."""
     source = known.source(file)
     if source is None:
         raise Refusal(404)
     return Shown(
         file,
         class_of(source) or "",
-        tuple(described(known.book, code, whole) for code, whole in _written(source.text).items()),
+        tuple(described(known.book, code, whole) for code, whole in _written(source).items()),
         known.newest.get(file),
         known.outdated(file) is not None,
     )
 
 
 @lru_cache(maxsize=64)
-def _written(text: str) -> Mapping[str, str]:
-    """Return each rule of a file as it is written; taking one out of its file takes some time."""
-    opened = {code: open_rule(text, code) for code in codes_of(text)}
+def _written(source: Source) -> Mapping[str, str]:
+    """Return each rule of a file as it is written."""
+    opened = {code: open_rule(source, code) for code in codes_of(source)}
     return {code: "" if each is None else each.fields.logic for code, each in opened.items()}
 
 
 def differences(known: InForce, file: str, before: str, after: str) -> tuple[RuleChange, ...] | None:
-    """Return what a file says after a change and did not say before; None where either cannot be read now."""
+    """Return what a file says after a change and did not say before; None where either cannot be read now.
+
+    Not on the event loop: what is not in force has to be compiled.
+    """
     try:
-        today, changed = _with(known, file, before), _with(known, file, after)
+        books = [with_words(known, file, text) for text in (before, after)]
     except RuleFileError:
         return None
-    return changes_between(
-        (described(today, code) for code in codes_of(before)),
-        (described(changed, code) for code in codes_of(after)),
-    )
+    codes = [codes_of(_source(known, file, text)) for text in (before, after)]
+    today, changed = ([described(book, each) for each in of] for book, of in zip(books, codes, strict=True))
+    return changes_between(today, changed)
 
 
-def _with(known: InForce, file: str, text: str) -> RuleBook:
-    """Return the rules in force, with other words of one file."""
+def with_words(known: InForce, file: str, text: str) -> RuleBook:
+    """Return the rules in force with other words of one file, or raise RuleFileError."""
+    source = _source(known, file, text)
+    return known.book if source in known.sources else load_sources(put_in(known.sources, source))
+
+
+def _source(known: InForce, file: str, text: str) -> Source:
     present = known.source(file)
-    if present is not None and present.text == text:
-        return known.book
-    return load_sources(put_in(known.sources, Source(file, file, text)))
+    return present if present is not None and present.text == text else Source(file, file, text)

@@ -1,5 +1,6 @@
 """A trial: how far it is, what it found, the moments on a chart, and switching on."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -9,10 +10,11 @@ from psycopg import AsyncConnection
 
 from dispatch.foresight import AlarmTime, Change, Foresight
 from dispatch.switching import rules_gone
-from rules.book import RuleBook, load_sources
+from rules.book import RuleBook
 from rules.document import RuleFileError
-from rules.sources import Source, class_of, put_in
+from rules.sources import class_of
 from rules.versions import trial_store
+from rules.versions.force import InForce
 from rules.versions.switching import By, switch_on
 from rules.versions.trial_store import Trial
 from storage import telemetry
@@ -26,7 +28,7 @@ from web.i18n import language_of
 from web.readings import lines_of, signals_of
 from web.render import page, translator
 from web.rules_pages import REFUSALS, diff, known_of, naming, overtaken, said
-from web.rules_shown import differences
+from web.rules_shown import differences, with_words
 from web.session import account_of
 from web.taps import word_of
 
@@ -68,6 +70,7 @@ async def _page(request: web.Request, fault: str = "", status: int = 200) -> web
     async with house_of(request).pool.connection() as conn:
         trial = await _trial(conn, request)
     present = known.source(trial.file)
+    today = present.text if present else ""
     return page(
         request,
         "rules/trial.html",
@@ -75,8 +78,8 @@ async def _page(request: web.Request, fault: str = "", status: int = 200) -> web
             **naming(request),
             **_view(request, trial),
             "asset_class": class_of(present) if present else None,
-            "differences": differences(known, trial.file, present.text if present else "", trial.text),
-            "lines": diff(present.text if present else "", trial.text),
+            "differences": await asyncio.to_thread(differences, known, trial.file, today, trial.text),
+            "lines": diff(today, trial.text),
             "overtaken": overtaken(request, known, trial.file, trial.base, trial.made_from),
             "base": known.version(trial.file),
             "made_from": known.digest(trial.file),
@@ -179,7 +182,7 @@ async def series(request: web.Request) -> web.StreamResponse:
         device = await device_store.device(conn, change.community, change.device, communities, now)
         if device is None:
             raise Refusal(404)
-        changed = _changed(known.sources, trial)
+        changed = await asyncio.to_thread(_changed, known, trial)
         name = _signal(changed, known.book, change.rule, device.asset_class)
         if not name:
             raise Refusal(404)
@@ -197,9 +200,9 @@ async def series(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _changed(sources: tuple[Source, ...], trial: Trial) -> RuleBook:
+def _changed(known: InForce, trial: Trial) -> RuleBook:
     try:
-        return load_sources(put_in(sources, Source(trial.file, trial.file, trial.text)))
+        return with_words(known, trial.file, trial.text)
     except RuleFileError as error:
         raise Refusal(404) from error
 

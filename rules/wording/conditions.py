@@ -17,7 +17,7 @@ from rules.expressions import Binary, Call, Choice, Listing, Literal, Name, Node
 from rules.measures import measure_of
 from rules.moments import span
 from rules.wording.names import Names, NoSentence
-from rules.wording.parts import as_written, listed, plain, put, quoted, run, spaced, span_text
+from rules.wording.parts import as_written, bracketed, listed, plain, put, quoted, run, spaced, span_text
 from rules.wording.values import Values
 
 Glue = OneOf["", "&&", "||"]
@@ -26,7 +26,6 @@ _LAST: Final[Mapping[str, Text]] = {
     "&&": Text(zh="，且", en=" and "),
     "||": Text(zh="，或", en=" or "),
 }
-_BRACKETED: Final = Text(zh="（{words}）", en="({words})")
 _ALWAYS: Final = {True: Text(zh="任何时候", en="always"), False: Text(zh="永不", en="never")}
 _CONTRARY: Final[Mapping[str, str]] = {
     "<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "==",
@@ -97,7 +96,7 @@ class Clause:
         """Return the clauses as parts of something larger: in brackets where it joins otherwise."""
         if self.glue in ("", glue):
             return self.parts
-        return (put(_BRACKETED, words=self.text),)
+        return (bracketed(self.text),)
 
 
 def condition_text(condition: Condition, names: Names) -> Text:

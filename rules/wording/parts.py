@@ -20,6 +20,7 @@ _SPANS: Final = (
 _LONGEST_NUMBER: Final = 1e15
 _TOGETHER: Final = "\u00a0"  # a space at which no line ends
 NOTHING: Final = Text(zh="", en="")
+OR: Final = Text(zh="或", en=" or ")
 
 
 def both(words: str) -> Text:
@@ -62,12 +63,22 @@ def quoted(text: Text) -> Text:
     return put(Text(zh="“{name}”", en="“{name}”"), name=plain(text))
 
 
+def within(name: Text) -> Text:
+    """Take a name into a sentence: elevator repair; an abbreviation keeps its capitals."""
+    name = plain(name)
+    words = name.en if name.en[1:2].isupper() else name.en[:1].lower() + name.en[1:]
+    return Text(zh=name.zh, en=words)
+
+
 def the(label: Text) -> Text:
-    """Say a signal's label within a sentence: the fill level; an abbreviation keeps its capitals."""
-    label = plain(label)
-    second = label.en[1:2]
-    words = label.en if second.isupper() else label.en[:1].lower() + label.en[1:]
-    return Text(zh=label.zh, en=f"the {words}")
+    """Say a signal's label within a sentence: the fill level."""
+    label = within(label)
+    return Text(zh=label.zh, en=f"the {label.en}")
+
+
+def bracketed(text: Text) -> Text:
+    """Put it into brackets."""
+    return Text(zh=f"（{text.zh}）", en=f"({text.en})")
 
 
 def number_text(value: float) -> Text:

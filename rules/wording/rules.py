@@ -8,9 +8,8 @@ from rules.during import During
 from rules.rule import LATE_AFTER, Flapping, Happens, Holds, Offline, Rule, Rung, Severity, Silent, Trigger
 from rules.wording.conditions import condition_text
 from rules.wording.names import Names
-from rules.wording.parts import NOTHING, both, listed, plain, put, quoted, run, sentence, span_text
+from rules.wording.parts import NOTHING, OR, both, listed, plain, put, quoted, run, sentence, span_text
 
-_OR: Final = Text(zh="或", en=" or ")
 _FOR: Final = Text(zh="，并持续 {span}", en=", and this lasts {span}")
 _OFTEN: Final = Text(zh="，{span}内出现 {times} 次", en=", and this begins {times} times within {span}")
 _REPORTED_OFTEN: Final = Text(zh="，{span}内共 {times} 次", en=", {times} times within {span} taken together")
@@ -126,7 +125,7 @@ def _lasting(said: Text, hold: int) -> Text:
 
 
 def _reports(codes: frozenset[str], names: Names) -> Text:
-    return put(_REPORTS, events=listed([quoted(names.event(code)) for code in sorted(codes)], _OR))
+    return put(_REPORTS, events=listed([quoted(names.event(code)) for code in sorted(codes)], OR))
 
 
 def _only(during: During | None) -> Text:

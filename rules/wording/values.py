@@ -11,7 +11,18 @@ from rules.expressions import Binary, Call, Choice, Literal, Name, Node, Span, U
 from rules.measures import Measure, measure_of
 from rules.moments import span
 from rules.wording.names import Names, NoSentence, Words
-from rules.wording.parts import NOTHING, both, number_text, plain, put, quoted, span_text, the, with_unit
+from rules.wording.parts import (
+    NOTHING,
+    both,
+    bracketed,
+    number_text,
+    plain,
+    put,
+    quoted,
+    span_text,
+    the,
+    with_unit,
+)
 
 _SIGNS: Final[Mapping[str, Text]] = {
     "+": both(" +\u00a0"), "-": both(" −\u00a0"),
@@ -122,7 +133,7 @@ class Values:
         """Say a part of a calculation; a calculation within it stands in brackets."""
         inner = self.text(node, unit)
         is_more = isinstance(node, Binary | Unary) and not self._is_plain(node)
-        return put(Text(zh="（{value}）", en="({value})"), value=inner) if is_more else inner
+        return bracketed(inner) if is_more else inner
 
     # --- what the device does not change ---------------------------------------------------------
 
@@ -202,7 +213,7 @@ class Values:
     def _how_operand(self, node: Node, unit: Text | None, *, is_factor: bool) -> Text:
         inner = self._how(node, unit, is_factor=is_factor)
         is_more = isinstance(node, Binary | Unary)
-        return put(Text(zh="（{value}）", en="({value})"), value=inner) if is_more else inner
+        return bracketed(inner) if is_more else inner
 
     # --- units -----------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from clerestory.trials import MOST_ATTEMPTS, SILENCE, try_next
 from config.settings import Settings
 from rules.book import RuleBook
 from rules.editing import TEXTS, open_rule
-from rules.sources import file_sources
+from rules.sources import Source, file_sources
 from rules.versions import store, trial_store
 from rules.versions.force import InForce, in_force
 from rules.versions.switching import check
@@ -30,7 +30,8 @@ from tests.integration.web_client import Browser
 from tests.manual_clock import ManualClock
 from tests.rule_trials import changed
 from tests.scene import Scene, add_bin
-from web import rules_edit
+from web import rules_edit, rules_pages
+from web.rules_shown import Shown, shown_file
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BIN = next(source.text for source in file_sources(None) if source.name == "bin")
@@ -60,7 +61,7 @@ def site(pool: AsyncConnectionPool, clock: ManualClock, database_url: str) -> Si
 
 def form(code: str, changes: Mapping[str, str] | None = None, base: int = 0) -> dict[str, str]:
     """The form of a rule of bins as its page has it, with something changed."""
-    opened = open_rule(BIN, code)
+    opened = open_rule(Source("bin", "bin", BIN), code)
     assert opened is not None
     texts = {
         f"{name}.{language}": words for name in TEXTS for language, words in opened.fields.texts[name].items()
@@ -136,7 +137,7 @@ async def test_what_says_nothing_wrong_is_said(admin: Browser) -> None:
     answer = await admin.post("/rules/bin/check", form("bin_overflow"))
     checked = await answer.json()
     words = checked.pop("words").replace("\u00a0", " ")
-    assert checked == {"problems": [], "newest": None, "overtaken": ""}
+    assert checked == {"problems": [], "overtaken": ""}
     assert "满溢程度低于 70 %（“满溢阈值” − 20 %，可按位置另设）。" in words
     assert "<html" not in words
 
@@ -156,7 +157,6 @@ async def test_who_comes_second_is_told_and_nothing_is_overruled(
     assert told in await answer.text()
     answer = await admin.post("/rules/bin/check", form("bin_overflow"))
     checked = await answer.json()
-    assert checked["newest"] == 1
     assert told in checked["overtaken"]
     answer = await admin.post("/rules/bin/try", form("bin_overflow"))
     assert answer.status == 409
@@ -319,6 +319,25 @@ async def test_other_pages_are_answered_while_a_long_file_is_checked(
     answered.set()
     assert status == 200
     assert (await checking).status in {200, 303}
+
+
+@pytest.mark.parametrize("path", ["/rules", "/rules/bin"])
+async def test_other_pages_are_answered_while_a_long_file_is_put_into_words(
+    admin: Browser, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    answered = Event()
+
+    def slow(known: InForce, file: str) -> Shown:
+        assert answered.wait(20), "nobody else was answered meanwhile"
+        return shown_file(known, file)
+
+    monkeypatch.setattr(rules_pages, "shown_file", slow)
+    showing = asyncio.create_task(admin.get(path))
+    status, _ = await admin.get("/alarms")
+    assert not showing.done()
+    answered.set()
+    assert status == 200
+    assert (await showing)[0] == 200
 
 
 async def test_a_trial_that_nobody_lives_to_end_is_given_up(

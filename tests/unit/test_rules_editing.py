@@ -6,12 +6,16 @@ from hypothesis import strategies as st
 
 from config.text import printable
 from rules.compile import compile_text
-from rules.editing import TEXTS, Fields, Place, codes_of, logic_not_yaml, open_rule, put_back, whole
-from rules.sources import file_sources
+from rules.editing import TEXTS, Fields, Opened, Place, codes_of, logic_not_yaml, open_rule, put_back, whole
+from rules.sources import Source, file_sources
 
-SHIPPED = [
-    (source.name, source.text, code) for source in file_sources(None) for code in codes_of(source.text)
-]
+SHIPPED = [(source.name, source.text, code) for source in file_sources(None) for code in codes_of(source)]
+
+
+def opened_of(text: str, code: str) -> Opened | None:
+    return open_rule(Source("a", "a", text), code)
+
+
 SMALL = """\
 # Ours.
 asset_class: bin
@@ -42,7 +46,7 @@ BIN = next(source.text for source in file_sources(None) if source.name == "bin")
 @pytest.mark.parametrize(("name", "text", "code"), SHIPPED)
 def test_a_rule_put_back_as_it_was_changes_no_letter(name: str, text: str, code: str) -> None:
     assert name
-    opened = open_rule(text, code)
+    opened = opened_of(text, code)
     assert opened is not None
     made = put_back(opened, opened.fields)
     assert made.text == text
@@ -64,10 +68,10 @@ def readable(text: str) -> list[str]:
     )
 )
 def test_whatever_is_written_into_the_texts_is_what_the_file_says(changed: dict[str, dict[str, str]]) -> None:
-    opened = open_rule(SMALL, "bin_hot")
+    opened = opened_of(SMALL, "bin_hot")
     assert opened is not None
     made = put_back(opened, Fields(opened.fields.logic, {**opened.fields.texts, **changed}))
-    again = open_rule(made.text, "bin_hot")
+    again = opened_of(made.text, "bin_hot")
     assert again is not None
     assert again.fields.logic == opened.fields.logic
     for name, words in changed.items():
@@ -79,7 +83,7 @@ def test_whatever_is_written_into_the_texts_is_what_the_file_says(changed: dict[
 
 
 def test_a_mistake_is_shown_in_the_field_it_is_in() -> None:
-    opened = open_rule(BIN, "bin_overflow")
+    opened = opened_of(BIN, "bin_overflow")
     assert opened is not None
     lines = opened.fields.logic.split("\n")
     at = next(n for n, line in enumerate(lines) if line.startswith("when:"))
@@ -95,9 +99,9 @@ def test_a_mistake_is_shown_in_the_field_it_is_in() -> None:
 
 
 def test_what_cannot_be_taken_apart_is_edited_whole() -> None:
-    assert open_rule(BIN, "nothing_of_the_kind") is None
-    assert open_rule("rules: [", "x") is None
-    assert open_rule("rules: { x: { when: a, title: { zh: 一, en: a } } }", "x") is None
+    assert opened_of(BIN, "nothing_of_the_kind") is None
+    assert opened_of("rules: [", "x") is None
+    assert opened_of("rules: { x: { when: a, title: { zh: 一, en: a } } }", "x") is None
     made = whole("a: 1\r\nb: 2")
     assert made.text == "a: 1\nb: 2\n"
     assert made.origin == (("file", 1), ("file", 2))
