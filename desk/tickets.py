@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from psycopg import AsyncConnection
 
-from config.text import Text
+from config.text import Text, printable
 from desk import store
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import By
@@ -87,8 +87,8 @@ class NewTicket:
 
 
 def said(text: str) -> str:
-    """The text as it is kept; raises NothingSaid when there is none or far too much."""
-    kept = text.replace("\x00", "").replace("\r\n", "\n").strip()
+    """The text as it is kept, without what cannot be shown; raises NothingSaid for none or far too much."""
+    kept = printable(text).replace("\r\n", "\n").strip()
     if not 0 < len(kept) <= LONGEST:
         raise NothingSaid(len(kept))
     return kept

@@ -1,20 +1,20 @@
 """What people write about an order: kept as it is, unless it cannot be kept. Pure."""
 
-from config.text import Text
+from config.text import Text, misprint
 from dispatch.refusals import BadField
 
 LONGEST = 2000
 
 
 def plain(field: str, words: str, most: int = LONGEST) -> str:
-    """Trim a person's words; refuse what neither database nor record can hold, and what is too long."""
+    """Trim a person's words; refuse what can be neither kept nor shown, and what is too long."""
     trimmed = words.strip()
     if len(trimmed) > most:
         right = Text(zh=f"最多 {most} 字", en=f"at most {most} characters")
         raise BadField(field, f"{trimmed[:20]}… ({len(trimmed)})", right)
-    if "\0" in trimmed or any("\ud800" <= letter <= "\udfff" for letter in trimmed):
-        right = Text(zh="不能含有空字符或残缺字符", en="text without NUL characters or halves of characters")
-        raise BadField(field, ascii(trimmed[:20]), right)
+    wrong = misprint(trimmed)
+    if wrong is not None:
+        raise BadField(field, trimmed[:20], wrong)
     return trimmed
 
 

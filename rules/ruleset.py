@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from config.text import Text
+from config.text import Text, misprint
 from config.vocabulary import Signal
 from rules.conditions import Condition, Value
 from rules.measures import Measure, Window, windows_of
@@ -36,6 +36,8 @@ class AttributeRule:
             low, high = self.minimum, self.maximum
             if (low is not None and value < low) or (high is not None and value > high):
                 return f"{self.name}: {value!r} is outside {low} to {high}"
+        if isinstance(value, str) and (wrong := misprint(value)) is not None:
+            return f"{self.name}: {value!r} {wrong.en}"
         return None
 
     def of(self, attributes: Mapping[str, object]) -> Value:

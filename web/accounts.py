@@ -8,7 +8,7 @@ from typing import Final
 
 from psycopg import AsyncConnection
 
-from config.text import Language
+from config.text import Language, misprint
 from web import account_store, store
 from web.access import Role
 from web.passwords import Passwords
@@ -42,6 +42,9 @@ async def add(conn: AsyncConnection, wanted: Wanted, password: str | None, passw
     """Make an account, or raise AccountRefused or UnfitPassword; without a password it cannot sign in yet."""
     if not _LOGIN.fullmatch(wanted.login):
         raise AccountRefused("login", wanted.login, "2 to 64 of a–z, 0–9, dot, dash, underscore and @")
+    wrong = misprint(wanted.name)
+    if wrong is not None:
+        raise AccountRefused("name", wanted.name, wrong.en)
     _check_role(wanted)
     communities = await account_store.community_ids_of(conn, wanted.communities)
     for code in wanted.communities:

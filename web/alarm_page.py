@@ -12,7 +12,7 @@ from dispatch import acknowledging, quieting
 from dispatch.people import Who
 from dispatch.policy import shipped_policy
 from dispatch.quieting import NewMute
-from dispatch.refusals import DispatchRefusal
+from dispatch.refusals import BadField, DispatchRefusal
 from dispatch.store.alarm_lists import AlarmEvent, AlarmLine, alarm_events, alarm_line
 from web.access import OFFICE, require
 from web.deadlines import duration
@@ -20,7 +20,7 @@ from web.errors import Refusal
 from web.house import house_of, now_of
 from web.i18n import language_of
 from web.readings import facts_in_words
-from web.render import page
+from web.render import page, translator
 from web.session import account_of
 from web.taps import fresh, go, tap_of, word_of
 
@@ -31,6 +31,12 @@ SCOPES: Final = ("rule_asset", "asset", "rule", "area", "community")
 
 Act = Callable[[AsyncConnection, AlarmLine, Mapping[str, object]], Awaitable[None]]
 
+# Where a form shows what dispatch would not take: its own fields, and the choice that says how long.
+_BESIDE: Final[Mapping[str, str]] = {
+    "lasting": "seconds",
+    "until": "seconds",
+    **{name: name for name in ("words", "why", "reason", "asset", "rule", "kind")},
+}
 _ICONS: Final = {
     "raised": ("bell-ring", "major"),
     "paged": ("megaphone", "accent"),
@@ -84,7 +90,7 @@ async def _or_404(conn: AsyncConnection, request: web.Request) -> AlarmLine:
 
 
 async def _context(
-    conn: AsyncConnection, request: web.Request, fault: str = "", typed: Mapping[str, object] | None = None
+    conn: AsyncConnection, request: web.Request, typed: Mapping[str, object] | None = None
 ) -> dict[str, object]:
     found, language = await _or_404(conn, request), language_of(request)
     events = await alarm_events(conn, found.alarm_id)
@@ -101,7 +107,8 @@ async def _context(
         "mute_usual": int(policy.mute.usual.total_seconds()),
         "scopes": SCOPES if found.asset_id is not None else ("rule", "community"),
         "request_id": fresh,
-        "fault": fault,
+        "fault": "",
+        "faults": {},
         "typed": typed or {},
     }
 
@@ -181,7 +188,7 @@ async def mute(request: web.Request) -> web.StreamResponse:
 
 
 async def _act(request: web.Request, act: Act) -> web.StreamResponse:
-    """Do it and show the alarm again; what is refused is said above the form with what was typed."""
+    """Do it and show the alarm again; what is refused is said beside what was typed, or above the form."""
     form = await request.post()
     tap_of(request, form)
     async with house_of(request).pool.connection() as conn:
@@ -190,11 +197,22 @@ async def _act(request: web.Request, act: Act) -> web.StreamResponse:
             async with conn.transaction():
                 await act(conn, found, form)
         except DispatchRefusal as refusal:
-            said = refusal.text[language_of(request)]
-            return page(
-                request, "alarms/alarm.html", await _context(conn, request, said, dict(form)), status=409
-            )
+            shown = await _context(conn, request, dict(form)) | said_of(request, refusal)
+            return page(request, "alarms/alarm.html", shown, status=status_of(refusal))
     return go("/alarms" if word_of(form, "back") == "list" else f"/alarms/{found.alarm_id}")
+
+
+def said_of(request: web.Request, refusal: DispatchRefusal) -> dict[str, object]:
+    """Return what a page says of a refusal: beside the field it is about, or above all forms."""
+    if isinstance(refusal, BadField) and refusal.field in _BESIDE:
+        marked = translator(request).gettext("Not saved yet: please mend what is marked below.")
+        return {"fault": marked, "faults": {_BESIDE[refusal.field]: refusal.right}}
+    return {"fault": refusal.text[language_of(request)], "faults": {}}
+
+
+def status_of(refusal: DispatchRefusal) -> int:
+    """Return whether the form was wrong, or the time for it."""
+    return 422 if isinstance(refusal, BadField) else 409
 
 
 def seconds_of(form: Mapping[str, object]) -> int:

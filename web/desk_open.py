@@ -9,7 +9,7 @@ from aiohttp import web
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 
-from config.text import Text
+from config.text import Text, misprint
 from dispatch.orders import NewOrder, open_order
 from dispatch.people import By
 from dispatch.policy import shipped_policy
@@ -154,7 +154,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         try:
             number = await _open_once(conn, account.id, judged, by, now)
         except BadField as refusal:
-            return await open_form(conn, request, form, {refusal.field: refusal.right}, status=422)
+            return await open_form(conn, request, form, beside(refusal), status=422)
         except DispatchRefusal as refusal:
             return await open_form(conn, request, form, {"asset": refusal.text}, status=409)
     return go(f"/desk/orders/{number}")
@@ -207,8 +207,12 @@ def judge(form: OpenForm, chosen: AssetFound | None) -> NewOrder | dict[str, Tex
         ("todo_zh", TODO_LENGTH),
         ("todo_en", TODO_LENGTH),
     ):
-        if len(getattr(form, name)) > most:
+        typed: str = getattr(form, name)
+        wrong = misprint(typed)
+        if len(typed) > most:
             found[name] = Text(zh=f"请不超过 {most} 个字", en=f"At most {most} characters")
+        elif wrong is not None:
+            found[name] = wrong
     if found or chosen is None or severity is None:
         return found
     return NewOrder(
@@ -222,6 +226,17 @@ def judge(form: OpenForm, chosen: AssetFound | None) -> NewOrder | dict[str, Tex
         alarm_id=key_of(form.alarm),
         because=Text(zh="值班台手工开单", en="opened by hand at the desk"),
     )
+
+
+def beside(refusal: BadField) -> dict[str, Text]:
+    """Return what the dispatch room would not take beside its field: its `title.zh` is our `title_zh`.
+
+    What has no field of its own stands beside the asset, with its name and value.
+    """
+    name = refusal.field.replace(".", "_")
+    if name in OpenForm.__dataclass_fields__:
+        return {name: refusal.right}
+    return {"asset": refusal.text}
 
 
 def _either(zh: str, en: str) -> Text:

@@ -7,14 +7,23 @@ from typing import Final, get_args
 from aiohttp import web
 from psycopg import AsyncConnection
 
-from config.text import Text
+from config.text import Text, printable
 from desk import store, tickets
 from desk.tickets import Channel, NewTicket
 from dispatch.orders import NewOrder
-from dispatch.refusals import DispatchRefusal
+from dispatch.refusals import BadField, DispatchRefusal
 from web import desk_store, request_store
 from web.access import OFFICE, require
-from web.desk_open import TAP_KNOWN_FOR, TITLE_LENGTH, OpenedFrom, OpenForm, judge, open_form, read_open_form
+from web.desk_open import (
+    TAP_KNOWN_FOR,
+    TITLE_LENGTH,
+    OpenedFrom,
+    OpenForm,
+    beside,
+    judge,
+    open_form,
+    read_open_form,
+)
 from web.desk_requests import REFUSALS, ticket_or_404, ticket_page
 from web.house import house_of, now_of
 from web.i18n import language_of
@@ -131,7 +140,7 @@ async def new_work(request: web.Request) -> web.StreamResponse:
     async with house_of(request).pool.connection() as conn:
         ticket = await ticket_or_404(conn, request)
         if not request.query:
-            form = replace(form, title_zh=ticket.body.partition("\n")[0][:TITLE_LENGTH])
+            form = replace(form, title_zh=printable(ticket.body).partition("\n")[0][:TITLE_LENGTH])
         reply = word_of(request.query, "reply") or SENT[language_of(request)]
         return await open_form(conn, request, form, at=_place(ticket, reply))
 
@@ -158,6 +167,8 @@ async def create_work(request: web.Request) -> web.StreamResponse:
                 since = now - TAP_KNOWN_FOR
                 if await desk_store.opened_by_tap(conn, account.id, by.request_id or "", since) is None:
                     await tickets.open_work(conn, ticket.id, by, judged, reply, now)
+        except BadField as refusal:
+            return await open_form(conn, request, form, beside(refusal), status=422, at=at)
         except DispatchRefusal as refusal:
             return await open_form(conn, request, form, {"asset": refusal.text}, status=409, at=at)
         except tickets.TicketError as refusal:
@@ -177,4 +188,5 @@ async def _judge_work(
         zh=f"{ticket.unit_code} 业主诉求 {ticket.number}",
         en=f"request {ticket.number} of unit {ticket.unit_code}",
     )
-    return faults or replace(judged, what=Text(zh=ticket.body, en=ticket.body), because=because)
+    said = printable(ticket.body)  # a request of long ago may have what an order does not take
+    return faults or replace(judged, what=Text(zh=said, en=said), because=because)

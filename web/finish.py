@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Final, Protocol
 
 from config.checklist import ChecklistItem
-from config.text import Language, Text
+from config.text import Language, Text, printable
 from dispatch.checklist import CheckAnswer, faults, in_range, value_text
 from dispatch.records import Completion, Part
 
@@ -81,12 +81,12 @@ def read_form(form: Form, items: Sequence[ChecklistItem]) -> FinishForm:
 
     def word(name: str) -> str:
         first = next(iter(form.getall(name, ())), "")
-        return first.replace("\0", "").strip() if isinstance(first, str) else ""
+        return printable(first).strip() if isinstance(first, str) else ""
 
     names = [value for value in form.getall("part_name", ()) if isinstance(value, str)]
     quantities = [value for value in form.getall("part_quantity", ()) if isinstance(value, str)]
     rows = [
-        PartRow(name.replace("\0", "").strip(), quantity.strip())
+        PartRow(printable(name).strip(), quantity.strip())
         for name, quantity in zip_longest(names, quantities[: len(names)], fillvalue="")
     ]
     typed = [row for row in rows if row.name or row.quantity][:MOST_PARTS]

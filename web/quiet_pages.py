@@ -11,11 +11,11 @@ from dispatch import quieting
 from dispatch.alarm_policy import EmergencyKind
 from dispatch.policy import shipped_policy
 from dispatch.quieting import NewMute
-from dispatch.refusals import BadField, DispatchRefusal
+from dispatch.refusals import DispatchRefusal
 from dispatch.store import quiet
 from web import alarm_store
 from web.access import OFFICE, require
-from web.alarm_page import MUTE_HOURS, choices, seconds_of, who
+from web.alarm_page import MUTE_HOURS, choices, said_of, seconds_of, status_of, who
 from web.errors import Refusal
 from web.house import house_of, now_of
 from web.i18n import language_of
@@ -61,6 +61,7 @@ async def _mutes(conn: AsyncConnection, request: web.Request) -> dict[str, objec
         "typed": {},
         "request_id": fresh,
         "fault": "",
+        "faults": {},
     }
 
 
@@ -125,6 +126,8 @@ async def _emergencies(conn: AsyncConnection, request: web.Request) -> dict[str,
         "typed": {},
         "request_id": fresh,
         "fault": "",
+        "faults": {},
+        "ended": "",
     }
 
 
@@ -173,7 +176,7 @@ async def _act(
     where: str,
     context: Callable[[AsyncConnection, web.Request], Awaitable[dict[str, object]]],
 ) -> web.StreamResponse:
-    """Do it and show the list again; what is refused is said above the form with what was typed."""
+    """Do it and show the list again; what is refused is said beside what was typed, or above the forms."""
     form = await request.post()
     tap_of(request, form)
     async with house_of(request).pool.connection() as conn:
@@ -181,9 +184,8 @@ async def _act(
             async with conn.transaction():
                 await act(conn, form)
         except DispatchRefusal as refusal:
-            # Who left a field empty needs no "reason = ''" before what to write.
-            text = refusal.right if isinstance(refusal, BadField) and not refusal.value else refusal.text
-            said = text[language_of(request)]
-            shown = await context(conn, request) | {"fault": said, "typed": dict(form)}
-            return page(request, f"alarms/{where}.html", shown, status=409)
+            # Which of several forms it was: an emergency that stands is ended by its own.
+            sent = {"typed": dict(form), "ended": request.match_info.get("community", "")}
+            shown = await context(conn, request) | sent | said_of(request, refusal)
+            return page(request, f"alarms/{where}.html", shown, status=status_of(refusal))
     return go(f"/alarms/{where}")

@@ -13,7 +13,7 @@ from dispatch import moves
 from dispatch.checklist import range_text
 from dispatch.people import By
 from dispatch.policy import shipped_policy
-from dispatch.refusals import DispatchRefusal
+from dispatch.refusals import BadField, DispatchRefusal
 from dispatch.status import NEXT_MOVES
 from dispatch.store import Job, JobCard, job_card, jobs_of, photo
 from dispatch.store.staff import technicians
@@ -246,6 +246,8 @@ async def move(request: web.Request) -> web.StreamResponse:
         try:
             async with conn.transaction():
                 await _MOVES[name](conn, stand.order_id, by, now, form)
+        except BadField as refusal:
+            return await refused(conn, request, stand, refusal.text, status=422)
         except DispatchRefusal as refusal:
             return await refused(conn, request, stand, refusal.text)
     return go("/work" if name in _LEAVES else f"/work/{stand.number}")
@@ -295,7 +297,9 @@ def gone(request: web.Request, stand: Standing) -> web.Response:
     )
 
 
-async def refused(conn: AsyncConnection, request: web.Request, stand: Standing, why: Text) -> web.Response:
+async def refused(
+    conn: AsyncConnection, request: web.Request, stand: Standing, why: Text, *, status: int = 409
+) -> web.Response:
     """Say why a move did not happen, and where the job stands now."""
     staff_id = staff_of(request)
     stand = await standing_or_404(conn, request, staff_id)
@@ -313,5 +317,5 @@ async def refused(conn: AsyncConnection, request: web.Request, stand: Standing, 
             "address": f"/work/{stand.number}",
             "action": say.gettext("Show the job as it is now"),
         },
-        status=409,
+        status=status,
     )

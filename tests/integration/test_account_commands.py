@@ -61,6 +61,10 @@ async def _fits(stored: str, password: str) -> bool:
     [
         (["ann", "--role", "manager", "--community", "home"], "login 'ann': is taken"),
         (["x", "--role", "manager", "--community", "home"], "login 'x': 2 to 64 of a–z"),
+        (
+            ["lin", "--role", "manager", "--community", "home", "--name", "林\x07"],
+            "has the character U+0007, which cannot be kept or shown",
+        ),
         (["lin", "--role", "manager"], "role 'manager': needs at least one --community"),
         (
             ["lin", "--role", "manager", "--community", "nowhere"],

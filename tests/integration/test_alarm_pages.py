@@ -71,12 +71,12 @@ async def test_acknowledging_and_taking_it_back(desk: Browser, scene: Scene, con
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
-        ({"seconds": "999999"}, 409),
-        ({"seconds": "0"}, 409),
+        ({"seconds": "999999"}, 422),
+        ({"seconds": "0"}, 422),
         ({"seconds": "-5"}, 400),
         ({"seconds": "٣"}, 400),
         ({}, 400),
-        ({"seconds": "900", "words": "x" * 600}, 409),
+        ({"seconds": "900", "words": "x" * 600}, 422),
     ],
 )
 async def test_an_acknowledgement_that_cannot_be_taken(
@@ -95,7 +95,7 @@ async def test_muting_an_alarm_and_lifting_it(desk: Browser, scene: Scene, conn:
     await page(desk, address)
     assert (
         await desk.post(f"{address}/mute", tap(scope="rule_asset", seconds="3600", why=" "))
-    ).status == 409
+    ).status == 422
     fields = tap(scope="rule_asset", seconds="3600", why="桶在维修")
     assert (await desk.post(f"{address}/mute", fields)).status == 303
     assert (await desk.post(f"{address}/mute", fields)).status == 303  # the same tap again
@@ -115,11 +115,11 @@ async def test_muting_from_the_list_of_mutes(desk: Browser, scene: Scene, conn: 
     await page(desk, "/alarms/mutes")
     good = {"place": "home", "asset": "L1", "rule": "", "seconds": "3600", "why": "保养"}
     for wrong, status, said in (
-        ({"asset": "nothing"}, 409, "an asset there"),
-        ({"rule": "nothing"}, 409, "the code of a rule"),
+        ({"asset": "nothing"}, 422, "an asset there"),
+        ({"rule": "nothing"}, 422, "the code of a rule"),
         ({"place": "far"}, 404, ""),
         ({"place": "nowhere"}, 404, ""),
-        ({"seconds": "9999999"}, 409, "at most 30 days"),
+        ({"seconds": "9999999"}, 422, "at most 30 days"),
     ):
         answer = await desk.post("/alarms/mutes", tap(**{**good, **wrong}))
         assert answer.status == status
@@ -133,7 +133,7 @@ async def test_declaring_and_ending_an_emergency(desk: Browser, scene: Scene, co
     assert scene.numbers
     await page(desk, "/alarms/emergencies")
     fields = {"community": "home", "kind": "storm", "reason": "台风红色预警"}
-    for wrong, status in (({"kind": "party"}, 409), ({"reason": " "}, 409), ({"community": "far"}, 404)):
+    for wrong, status in (({"kind": "party"}, 422), ({"reason": " "}, 422), ({"community": "far"}, 404)):
         assert (await desk.post("/alarms/emergencies", tap(**{**fields, **wrong}))).status == status
     blank = await (await desk.post("/alarms/emergencies", tap(**{**fields, "reason": ""}))).text()
     assert "say why" in blank
