@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import islice, pairwise, product
 
 from rules.conditions import Condition, Value
-from rules.expressions import Binary, Call, Listing, Literal, Name, Node, Span, Unary, walk
+from rules.expressions import Binary, Call, Listing, Literal, Node, Span, walk
+from rules.fixed import OPERATORS, fixed_number
 from rules.measures import Measure, is_measure, plain_names
 from rules.scope import Scope
 
@@ -117,44 +118,10 @@ def _cuts(trees: Iterable[Node], asset: Mapping[str, Value]) -> list[float]:
     found: set[float] = set()
     for tree in trees:
         for node in walk(tree):
-            number = _number(node, asset)
+            number = node.length.total_seconds() if isinstance(node, Span) else fixed_number(node, asset)
             if number is not None:
                 found.add(number)
     return sorted(found)
-
-
-def _number(node: Node, asset: Mapping[str, Value]) -> float | None:
-    """The value of a part of a condition that no signal enters, or None."""
-    match node:
-        case Literal(value=int() | float() as literal) if not isinstance(literal, bool):
-            return float(literal)
-        case Span(length=length):
-            return length.total_seconds()
-        case Name(name=name) if name.startswith("asset."):
-            value = asset.get(name.removeprefix("asset."))
-            return float(value) if isinstance(value, float) else None
-        case Unary(operator="-", operand=operand):
-            inner = _number(operand, asset)
-            return None if inner is None else -inner
-        case Binary(operator=operator, left=left, right=right) if operator in _ARITHMETIC:
-            first, second = _number(left, asset), _number(right, asset)
-            return None if first is None or second is None else _calculate(operator, first, second)
-        case _:
-            return None
-
-
-def _calculate(operator: str, first: float, second: float) -> float | None:
-    match operator:
-        case "+":
-            return first + second
-        case "-":
-            return first - second
-        case "*":
-            return first * second
-        case "/" if second != 0.0:
-            return first / second
-        case _:
-            return None
 
 
 def _signal_values(name: str, cuts: Sequence[float], scope: Scope) -> list[Value]:
@@ -203,7 +170,7 @@ def _is_exact(tree: Node) -> bool:
 def _is_exact_operator(node: Binary) -> bool:
     left, right = _reads_signal(node.left), _reads_signal(node.right)
     if node.operator in _ARITHMETIC:
-        return not (left or right)
+        return node.operator in OPERATORS and not (left or right)
     if node.operator in {"&&", "||"} or isinstance(node.right, Listing):
         return True
     return not (left and right)

@@ -1,18 +1,17 @@
 """Signals' values in words, and the thresholds that rules hold them against. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from operator import add, mul, sub
 from typing import Any, Final
 
 from config import signal_words
 from config.text import Language, Text
 from config.vocabulary import Signal, load_vocabulary
-from rules.expressions import Binary, Literal, Name, Node, Unary, walk
+from rules.expressions import Binary, Name, Node, walk
+from rules.fixed import fixed_number
 from rules.rule import Happens, Holds, Rule
 
 _COMPARISONS: Final = frozenset({"<", "<=", ">", ">="})
-_ARITHMETIC: Final[Mapping[str, Callable[[float, float], float]]] = {"+": add, "-": sub, "*": mul}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +69,5 @@ def _level(node: Node, signal: str, known: Mapping[str, Any]) -> float | None:
         return None
     for side, other in ((node.left, node.right), (node.right, node.left)):
         if isinstance(side, Name) and side.name == signal:
-            return _number(other, known)
+            return fixed_number(other, known)
     return None
-
-
-def _number(node: Node, known: Mapping[str, Any]) -> float | None:
-    """Compute a level from literals, attributes and arithmetic; None where it is no fixed number."""
-    match node:
-        case Literal(value=value):
-            return _as_number(value)
-        case Name(name=name) if name.startswith("asset."):
-            return _as_number(known.get(name.removeprefix("asset.")))
-        case Unary(operator="-", operand=operand):
-            inner = _number(operand, known)
-            return None if inner is None else -inner
-        case Binary(operator=operator, left=left, right=right) if operator in _ARITHMETIC:
-            first, second = _number(left, known), _number(right, known)
-            return None if first is None or second is None else _ARITHMETIC[operator](first, second)
-    return None
-
-
-def _as_number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

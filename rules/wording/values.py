@@ -1,6 +1,5 @@
 """Numbers, texts and spans within conditions, in words, with their units. Pure."""
 
-import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Final
 
 from config.text import Text
 from rules.expressions import Binary, Call, Choice, Literal, Name, Node, Span, Unary
+from rules.fixed import OPERATORS, fixed_number
 from rules.measures import Measure, measure_of
 from rules.moments import span
 from rules.wording.names import Names, NoSentence, Words
@@ -27,9 +27,6 @@ from rules.wording.parts import (
 _SIGNS: Final[Mapping[str, Text]] = {
     "+": both(" +\u00a0"), "-": both(" −\u00a0"),
     "*": both(" ×\u00a0"), "/": both(" ÷\u00a0"), "%": both(" mod\u00a0"),
-}  # fmt: skip
-_WORKED_OUT: Final[Mapping[str, Callable[[float, float], float]]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
 }  # fmt: skip
 _MEASURED: Final[Mapping[str, Text]] = {
     "rate": Text(zh="{span}内{signal}的变化率", en="the rate of change of {signal} over {span}"),
@@ -149,7 +146,7 @@ class Values:
                 return self.is_fixed(operand)
             case Call(function="double", arguments=(inner,)):
                 return self.is_fixed(inner)
-            case Binary(operator=sign, left=left, right=right) if sign in _WORKED_OUT:
+            case Binary(operator=sign, left=left, right=right) if sign in OPERATORS:
                 return self.is_fixed(left) and self.is_fixed(right)
         return False
 
@@ -176,19 +173,12 @@ class Values:
         return put(_FIXED, value=value, how=self._how(node, unit))
 
     def _worked_out(self, node: Node) -> float:
-        """Work a fixed number out, with what holds where nothing is set. May raise ArithmeticError."""
-        match node:
-            case Literal(value=int() | float() as value):
-                return float(value)
-            case Name(name=name) if (attribute := self.names.attribute(name)) is not None:
-                return float(attribute.default)
-            case Unary(operand=operand):
-                return -self._worked_out(operand)
-            case Call(arguments=(inner,)):
-                return self._worked_out(inner)
-            case Binary(operator=sign, left=left, right=right):
-                return _WORKED_OUT[sign](self._worked_out(left), self._worked_out(right))
-        raise NoSentence
+        """Work a fixed number out, with what holds where nothing is set; NoSentence for what has no value."""
+        defaults = {name: attribute.default for name, attribute in self.names.attributes.items()}
+        number = fixed_number(node, defaults)
+        if number is None:
+            raise NoSentence
+        return number
 
     def _how(self, node: Node, unit: Text | None, *, is_factor: bool = False) -> Text:
         """Say how a fixed number is worked out: “Overflowing from” − 20 %. A factor has no unit."""
