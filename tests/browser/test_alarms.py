@@ -55,6 +55,36 @@ async def test_pages_are_clean(
     assert reader.troubles == []
 
 
+@pytest.mark.parametrize(("language", "width", "said"), [("zh", 360, "请删除"), ("en", 1280, "take it out")])
+async def test_words_that_cannot_be_kept_are_marked_where_they_stand(
+    chromium: Browser, server: BaseTestServer, scene: Scene, language: Language, width: int, said: str
+) -> None:
+    reader = await Reader.open(chromium, server, language, width)
+    await reader.sign_in("manager")
+    for path, opened, field, name in (
+        (f"/alarms/{scene.alarms['bin_overflow']}", "details.act:not(#mute)", "ack-words", "ack"),
+        (f"/alarms/{scene.alarms['bin_overflow']}", "#mute", "mute-why", "mute"),
+        ("/alarms/mutes", "details.act", "why", "mutes"),
+        ("/alarms/emergencies", "section.emergency", "end-1", "emergency"),
+    ):
+        await reader.page.goto(path)
+        form = reader.page.locator(opened)
+        if await form.locator("> summary").count() and await form.get_attribute("open") is None:
+            await form.locator("> summary").click()
+        await reader.page.fill(f"#{field}", "楼道\x07施工")
+        await reader.follow(form.locator("form button[type=submit]").last)
+        marked = reader.page.locator(f"#{field}")
+        await expect(marked).to_be_visible()
+        assert await marked.get_attribute("aria-describedby") == f"fault-{field}"
+        fault = reader.page.locator(f"#fault-{field}")
+        await expect(fault).to_contain_text("U+0007")
+        await expect(fault).to_contain_text(said)
+        assert await reader.page.locator(".field-error").count() == 1
+        await reader.check(f"alarms-mistaken-{name}")
+    await reader.close()
+    assert [trouble for trouble in reader.troubles if "422" not in trouble] == []
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 async def test_a_job_and_an_order_show_all_their_alarms(
     chromium: Browser,

@@ -130,3 +130,13 @@ def test_an_attribute_that_a_site_s_own_rules_declare_is_known(tmp_path: Path) -
     assert found(tmp_path, "elevator", "elevator-native", "heat: 10", book=book) == [
         f"8: {AT}.heat: 10: should be a number from 1 to 9"
     ]
+
+
+def test_a_text_that_cannot_be_shown_is_no_value_of_an_attribute() -> None:
+    rule = AttributeRule("way", "text", "up", None, None, Text(zh="方向", en="Way"))
+    assert rule.problem("up\ndown") is None
+    problem = rule.problem("up\x1b[31m")
+    assert problem is not None
+    assert "U+001B" in problem
+    assert "\x1b" not in problem
+    assert rule.of({"way": "up\x1b[31m"}) == "up"
