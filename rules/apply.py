@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from psycopg import AsyncConnection, AsyncCursor
 
 from config.text import printable
@@ -150,9 +151,11 @@ def _step(
     if row.since is not None:
         given = [each for each in given if not isinstance(each, Said) or each.at >= row.since]
     before = load_state(row.state)
+    known = before
     for message in said:
-        if message.online is not None and tells(before, online=message.online, retained=message.retained):
+        if message.online is not None and tells(known, online=message.online, retained=message.retained):
             found.presence.append(Presence(row.key, message.received_at, message.online))
+            known = msgspec.structs.replace(known, online=message.online)
     fresh = renewed(before, rules)
     if shared:
         found.shared.append((row, step_in_order(device, rules, fresh, given, facts, found.findings)))

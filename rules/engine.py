@@ -181,11 +181,16 @@ def _followed(rules: RuleSet, known: Pasts, said: Said) -> Pasts:
     return followed(rules.windows, known, said.at, said.values)
 
 
+def only_repeated(known: DeviceState, *, retained: bool) -> bool:
+    """Whether a status is what the broker repeats at every SUBSCRIBE: what we heard ourselves is newer."""
+    return retained and (known.online is not None or known.heard is not None)
+
+
 def _status(rules: RuleSet, state: DeviceState, status: Status, facts: Facts) -> Stepped:
     if status.online == state.online or status.received < state.online_at:
         return state, []
-    if status.retained and (state.online is not None or state.heard is not None):
-        return state, []  # the broker repeats it at every SUBSCRIBE: what we heard ourselves is newer
+    if only_repeated(state, retained=status.retained):
+        return state, []
     at = status.received
     heard = max(state.heard or at, at) if status.online else state.heard
     after = msgspec.structs.replace(state, online=status.online, online_at=at, heard=heard)

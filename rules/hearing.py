@@ -2,7 +2,7 @@
 
 from gateway.signals import Heard
 from rules.conditions import Value
-from rules.engine import Input, Said, Status
+from rules.engine import Input, Said, Status, only_repeated
 from rules.moments import to_moment
 from rules.ruleset import RuleSet
 from rules.state import DeviceState
@@ -30,6 +30,4 @@ def inputs(heard: Heard, rules: RuleSet) -> list[Input]:
 
 def tells(known: DeviceState, *, online: bool, retained: bool) -> bool:
     """Whether a status is worth keeping: gone, or there again; not what the broker only repeats."""
-    if retained and (known.online is not None or known.heard is not None):
-        return False
-    return not online or known.online is not True
+    return not only_repeated(known, retained=retained) and (not online or known.online is not True)

@@ -224,3 +224,21 @@ async def test_who_is_gone_is_kept_once_and_not_what_the_broker_repeats(
     assert await cursor.fetchall() == [
         (lift, first, True), (lift, first + 2 * MINUTE, False), (lift, first + 4 * MINUTE, True),
     ]  # fmt: skip
+
+
+async def test_gone_and_there_again_in_one_batch_are_both_kept(
+    conn: AsyncConnection, pool: AsyncConnectionPool
+) -> None:
+    """A backlog of the broker comes as one batch: a replay must not take the device for gone after it."""
+    await make_world(conn)
+    clock = ManualClock(BEGIN + DAY)
+    ingest, topic, now = make_ingest(pool, clock), "clerestory/court/lift-1/status", clock.now()
+    assert await ingest.take([Delivery(topic, b"online", now)]) == [None]
+    words = [(b"offline", False), (b"online", False), (b"online", False), (b"offline", True)]
+    backlog = [
+        Delivery(topic, word, now + n * MINUTE, retained=retained)
+        for n, (word, retained) in enumerate(words, 1)
+    ]
+    assert await ingest.take(backlog) == [None] * 4
+    cursor = await conn.execute("SELECT heard_at, online FROM presence ORDER BY heard_at")
+    assert await cursor.fetchall() == [(now, True), (now + MINUTE, False), (now + 2 * MINUTE, True)]
