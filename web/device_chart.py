@@ -81,8 +81,7 @@ def rules_of(request: web.Request, shown: DeviceRow) -> RuleSet:
 
 def lines(ruled: RuleSet, shown: DeviceRow, signal: str) -> list[Line]:
     """Return the thresholds drawn on a signal's chart."""
-    defaults = {name: each.default for name, each in ruled.attributes.items()}
-    return lines_of(ruled.rules, signal, shown.attributes, defaults) if signal else []
+    return lines_of(ruled.rules, signal, shown.attributes, ruled.attributes) if signal else []
 
 
 def interval_of(shown: DeviceRow) -> timedelta | None:

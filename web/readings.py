@@ -10,6 +10,7 @@ from config.vocabulary import Signal, load_vocabulary
 from rules.expressions import Binary, Name, Node, walk
 from rules.fixed import fixed_number
 from rules.rule import Happens, Holds, Rule
+from rules.ruleset import AttributeRule
 
 _COMPARISONS: Final = frozenset({"<", "<=", ">", ">="})
 
@@ -48,26 +49,29 @@ def facts_in_words(
 
 
 def lines_of(
-    rules: Iterable[Rule], signal: str, attributes: Mapping[str, Any], defaults: Mapping[str, Any]
+    rules: Iterable[Rule], signal: str, attributes: Mapping[str, Any], known: Mapping[str, AttributeRule]
 ) -> list[Line]:
-    """Return the thresholds of the rules' triggers on one signal, for this asset's own attributes."""
-    known = dict(defaults) | dict(attributes)
+    """Return the thresholds of the rules' triggers on one signal, for this asset's own attributes.
+
+    `known` are the attributes of its class: what is set for the asset counts where it fits, as for the engine.
+    """
+    values = {name: each.of(attributes) for name, each in known.items()}
     found: dict[float, Line] = {}
     for rule in rules:
         for trigger in rule.triggers:
             if not isinstance(trigger, Holds | Happens) or trigger.when is None or trigger.when.measures:
                 continue  # what also depends on the past begins at no level of its own
             for node in walk(trigger.when.tree):
-                level = _level(node, signal, known)
+                level = _level(node, signal, values)
                 if level is not None:
                     found.setdefault(level, Line(level, rule.title, rule.severity))
     return sorted(found.values(), key=lambda line: line.value)
 
 
-def _level(node: Node, signal: str, known: Mapping[str, Any]) -> float | None:
+def _level(node: Node, signal: str, values: Mapping[str, Any]) -> float | None:
     if not isinstance(node, Binary) or node.operator not in _COMPARISONS:
         return None
     for side, other in ((node.left, node.right), (node.right, node.left)):
         if isinstance(side, Name) and side.name == signal:
-            return fixed_number(other, known)
+            return fixed_number(other, values)
     return None

@@ -190,8 +190,8 @@ async def series(request: web.Request) -> web.StreamResponse:
         points = await telemetry.series(conn, device.community_id, device.device_id, name, start, end, POINTS)
     signal = signals_of(device.asset_class)[name]
     rules = [rule for rule in changed.for_class(device.asset_class).rules if rule.code == change.rule]
-    defaults = {key: each.default for key, each in changed.attributes(device.asset_class or "").items()}
-    thresholds = lines_of(rules, name, device.attributes, defaults)
+    attributes = changed.attributes(device.asset_class or "")
+    thresholds = lines_of(rules, name, device.attributes, attributes)
     return web.json_response(
         {
             **drawn(signal, points, (start, end), thresholds, language),

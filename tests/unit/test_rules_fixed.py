@@ -131,8 +131,7 @@ def test_words_chart_and_check_have_one_number(level: str, value: int) -> None:
     said = condition_text(condition, names_of(vocabulary, "bin", ruled.attributes))
     assert f"at least {value} %" in said.en.replace("\u00a0", " ")
     rule = replace(ruled.rules[0], triggers=(Holds(when=condition, hold=0),))
-    defaults = {name: each.default for name, each in ruled.attributes.items()}
-    assert [line.value for line in lines_of([rule], "fill_percent", {}, defaults)] == [value]
+    assert [line.value for line in lines_of([rule], "fill_percent", {}, ruled.attributes)] == [value]
     tried = survey([condition], Scope("bin", vocabulary.signals("bin"), ruled.attributes))
     usual = [world for world in tried.worlds if world.asset.get("full_percent", 90.0) == 90.0]
     true = [world for world in usual if condition.evaluate(world.signals, world.asset)]
@@ -145,7 +144,7 @@ def test_a_number_that_does_not_exist_has_no_words_and_no_line() -> None:
     names = names_of(load_vocabulary(), "bin", ruled.attributes)
     assert condition_text(condition, names) == as_written(source)
     rule = replace(ruled.rules[0], triggers=(Holds(when=condition, hold=0),))
-    assert lines_of([rule], "fill_percent", {"full_percent": 80}, {}) == []
+    assert lines_of([rule], "fill_percent", {"full_percent": 80}, ruled.attributes) == []
 
 
 def test_a_level_that_is_not_worked_out_is_never_called_unreachable() -> None:

@@ -103,8 +103,14 @@ def test_values_are_said_in_words() -> None:
 
 def test_thresholds_come_from_the_rules_and_the_asset() -> None:
     ruled = load_rulebook().for_class("bin")
-    defaults = {name: each.default for name, each in ruled.attributes.items()}
-    own = lines_of(ruled.rules, "fill_percent", {"full_percent": 85}, defaults)
+    own = lines_of(ruled.rules, "fill_percent", {"full_percent": 85}, ruled.attributes)
     assert [(line.value, line.severity) for line in own] == [(75.0, "info"), (85.0, "major")]
     assert all(isinstance(line, Line) and line.label.zh and line.label.en for line in own)
-    assert lines_of(ruled.rules, "tilted", {}, defaults) == []
+    assert lines_of(ruled.rules, "tilted", {}, ruled.attributes) == []
+
+
+@pytest.mark.parametrize("unfit", ["ninety", True, 2000, None])
+def test_a_value_that_does_not_fit_draws_the_line_the_engine_goes_by(unfit: object) -> None:
+    ruled = load_rulebook().for_class("bin")
+    found = lines_of(ruled.rules, "fill_percent", {"full_percent": unfit}, ruled.attributes)
+    assert [line.value for line in found] == [75.0, 90.0]
