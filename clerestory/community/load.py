@@ -17,6 +17,8 @@ from clerestory.community.rows import Sections, sections
 from config.profiles import load_profiles
 from config.vocabulary import load_vocabulary
 from dispatch import leaving
+from gateway.devices import register
+from gateway.devices import store as devices_store
 from rules import places
 from rules.book import RuleBook, load_rulebook
 from storage.notify import notify
@@ -126,6 +128,7 @@ async def load_community(
     rows = checked.sections.rows
     # Before any device is written: a batch of messages has the memories first, and then the devices.
     await places.lock(conn, await store.device_ids(conn, community_id))
+    before = await devices_store.registered(conn, [community_id])
     await store.free_dev_euis(conn, community_id, rows["devices"])
     for section, parts in _PARTS.items():
         report.sections[section] = await _put(conn, report, parts, rows, today)
@@ -134,6 +137,7 @@ async def load_community(
     report.sections["occupancies"].retired += ended
     for section in _REMOVAL_ORDER:
         await _remove_absent(conn, report, section, checked.sections, now, today)
+    await register.note_moves(conn, community_id, before, register.Hand(now, "command"))
     await leaving.settle(conn, now, await store.device_ids(conn, community_id))
     if report.changed:
         devices = report.sections["devices"]

@@ -153,10 +153,28 @@ async def undo(conn: AsyncConnection, change_id: int, device_id: int, hand: Hand
                 en=f"Cannot be undone: DevEUI {before['dev_eui']} now belongs to {'/'.join(taken)}.",
             )
         )
+    if before["asset_id"] is not None and not await store.asset_codes(conn, [before["asset_id"]]):
+        raise DeviceRefused(
+            Text(zh="不能撤销：它原来的资产已被删除。", en="Cannot be undone: its former asset is gone.")
+        )
     await store.update(conn, {device_id: before})
     undone = NewChange(device_id, "undone", _row(was, was.retired_at), before, undoes=change.id)
     await _note(conn, [undone], hand)
     await notify(conn, "registry", [device_id], was.community_id)
+
+
+async def note_moves(
+    conn: AsyncConnection, community_id: int, before: Sequence[Registered], hand: Hand
+) -> None:
+    """Keep which of a community's devices watch another asset than `before`: a community file moved them."""
+    was = {each.device_id: each for each in before}
+    moved = [
+        NewChange(now.device_id, "changed", _row(old, old.retired_at), _row(now, now.retired_at))
+        for now in await store.registered(conn, [community_id])
+        if (old := was.get(now.device_id)) is not None and old.asset_id != now.asset_id
+    ]
+    if moved:
+        await _note(conn, moved, hand)
 
 
 def _row(device: Fit | Registered, retired_at: datetime | None = None) -> dict[str, Any]:

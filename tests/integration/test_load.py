@@ -13,6 +13,10 @@ from clerestory.commands.load import load_into, report_lines
 from clerestory.community.load import LoadReport, load_community
 from clerestory.community.mistakes import MistakesFound
 from clerestory.demo.secrets import keep_secrets, public_key
+from gateway.devices.register import DeviceRefused, Hand, undo
+from gateway.devices.store import changes
+from rules.moments import to_moment
+from rules.replay.store import moved, subjects
 from storage.notify import listen
 from tests.manual_clock import ManualClock
 
@@ -191,6 +195,42 @@ async def test_what_a_dropped_or_moved_device_had_alarmed_ends_and_says_why(
     assert await one(conn, ended) == (
         ["L1: its device was retired", "W1: its device was moved to another asset"],
     )
+
+
+async def test_a_move_by_the_file_is_kept_so_that_no_replay_judges_the_past_at_the_new_place(
+    conn: AsyncConnection, tmp_path: Path
+) -> None:
+    """It stands among the device's changes as if moved at the command line, and can be undone there."""
+    await load(conn, tmp_path, SMALL)
+    first = "  - code: W1\n"
+    bin_ = SMALL[SMALL.index(first) : SMALL.index("technicians:")]
+    radio = bin_[bin_.index("    device:") :]
+    other = bin_.replace("W1\n", "W2\n")
+    beside = SMALL.replace(bin_, bin_.replace(radio, "") + other)
+    later = NOW + timedelta(hours=3)
+    for _ in range(2):
+        await load(conn, tmp_path, beside, later)
+        assert await one(conn, "SELECT count(*), min(via), min(what) FROM device_change") == (
+            1, "command", "changed",
+        )  # fmt: skip
+    (lift,) = await one(conn, "SELECT id FROM device WHERE code = 'L1-S'")
+    (device,) = await one(conn, "SELECT id FROM device WHERE code = 'W1-S'")
+    assert isinstance(lift, int)
+    assert isinstance(device, int)
+    some = await subjects(conn, [lift, device])
+    assert {some[n].device_id: at for n, at in (await moved(conn, some)).items()} == {
+        device: to_moment(later)
+    }
+    change, hand = (await changes(conn, device))[0], Hand(later, "page")
+    async with conn.transaction(force_rollback=True):
+        await undo(conn, change.id, device, hand)
+        assert await one(
+            conn, "SELECT a.code FROM device d JOIN asset a ON a.id = d.asset_id WHERE d.code = 'W1-S'"
+        ) == ("W1",)
+    await load(conn, tmp_path, SMALL.replace(bin_, other), later)
+    assert await one(conn, "SELECT count(*) FROM asset WHERE code = 'W1'") == (0,)
+    with pytest.raises(DeviceRefused, match="its former asset is gone"):
+        await undo(conn, change.id, device, hand)
 
 
 async def test_a_radio_moves_to_the_device_that_replaces_it(conn: AsyncConnection, tmp_path: Path) -> None:
