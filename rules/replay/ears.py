@@ -19,10 +19,19 @@ class Ears:
 
     What was not heard late was heard as it happened; but right behind what is older and was heard within
     `AT_ONCE` after it, as a device that was away sends the oldest first.
+
+    Of what a device said before it was moved only whether it was there goes with it, as in `rules.places`.
     """
 
-    def __init__(self, late: Mapping[int, int], statuses: Iterable[tuple[int, bool]]) -> None:
-        """`late`: when moments were heard, by event time. `statuses`: (moment, whether it is online)."""
+    def __init__(
+        self, late: Mapping[int, int], statuses: Iterable[tuple[int, bool]], moved: int | None = None
+    ) -> None:
+        """`late`: when moments were heard, by event time. `statuses`: (moment, whether it is online).
+
+        `moved`: when it came to its asset from another; None: it was always there.
+        """
+        self._moved = moved
+        self._there: bool | None = None  # when it was moved; None: not known, or told already
         self._late = late
         self._heard = sorted((heard, at) for at, heard in late.items())
         self._n = count()
@@ -33,6 +42,16 @@ class Ears:
 
     def take(self, said: Said) -> Iterator[Said | Status]:
         """What was heard up to what was said now, which comes last unless it was heard later."""
+        for given in self._in_turn(said):
+            yield from self._here(given)
+
+    def rest(self) -> Iterator[Said | Status]:
+        """What was heard after all that happened."""
+        while self._waiting:
+            yield from self._here(heapq.heappop(self._waiting)[2])
+        yield from self._arrive()
+
+    def _in_turn(self, said: Said) -> Iterator[Said | Status]:
         received = self._late.get(said.at) or self._behind(said.at)
         if received is not None:
             late = msgspec.structs.replace(said, received=received)
@@ -42,10 +61,23 @@ class Ears:
             yield heapq.heappop(self._waiting)[2]
         yield said
 
-    def rest(self) -> Iterator[Said | Status]:
-        """What was heard after all that happened."""
-        while self._waiting:
-            yield heapq.heappop(self._waiting)[2]
+    def _here(self, given: Said | Status) -> Iterator[Said | Status]:
+        """What is about the asset that it watches now."""
+        if self._moved is None:
+            yield given
+        elif given.received >= self._moved:
+            yield from self._arrive()
+            if isinstance(given, Status) or given.at >= self._moved:
+                yield given
+        elif isinstance(given, Status):
+            self._there = given.online
+        elif self._there is not None:
+            self._there = True  # who speaks is there
+
+    def _arrive(self) -> Iterator[Status]:
+        if self._moved is not None and self._there is not None:
+            yield Status(self._moved, self._there)
+            self._there = None
 
     def _behind(self, at: int) -> int | None:
         """When the last was heard that is older and was heard shortly after this happened, if any was."""

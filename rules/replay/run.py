@@ -171,16 +171,17 @@ class _Run:
         late = await store.heard_late(conn, self._devices, *times)
         statuses = await store.presence(conn, self._devices, *times)
         self._ears = [
-            Ears(late.get(n, {}), statuses.get(n, ())) if n in late or n in statuses else None
+            Ears(late.get(n, {}), statuses.get(n, ()), self._moved.get(n))
+            if n in late or n in statuses
+            else None
             for n in range(len(self._devices))
         ]
 
     def _hear(self, device: int, said: Said) -> None:
         ears = self._ears[device]
-        if said.at < self._moved.get(device, 0):
-            return
         if ears is None:
-            self._take(device, said)
+            if said.at >= self._moved.get(device, 0):
+                self._take(device, said)
             return
         for given in ears.take(said):
             self._take(device, given)

@@ -242,3 +242,28 @@ async def test_gone_and_there_again_in_one_batch_are_both_kept(
     assert await ingest.take(backlog) == [None] * 4
     cursor = await conn.execute("SELECT heard_at, online FROM presence ORDER BY heard_at")
     assert await cursor.fetchall() == [(now, True), (now + MINUTE, False), (now + 2 * MINUTE, True)]
+
+
+@pytest.mark.parametrize("back", [True, False])
+async def test_who_was_gone_elsewhere_is_not_judged_here_but_who_is_gone_still_is(
+    conn: AsyncConnection, database_url: str, *, back: bool
+) -> None:
+    """The device was moved to this elevator: what it was away before that is no alarm of this one."""
+    world = await make_world(conn)
+    lift, moved = world.devices["lift-1"], BEGIN + DAY
+    words = [(BEGIN + DAY / 4, False), (BEGIN + DAY / 2, True), (BEGIN + DAY / 3 * 2, False)]
+    for at, online in words[: 2 if back else 3]:
+        await conn.execute(
+            "INSERT INTO presence (community_id, device_id, heard_at, online)"
+            " SELECT community_id, id, %(at)s, %(online)s FROM device WHERE id = %(id)s",
+            {"at": at, "online": online, "id": lift},
+        )
+    await conn.execute(
+        "INSERT INTO device_change (device_id, at, via, what, before, after) VALUES (%(id)s, %(at)s, 'page',"
+        " 'changed', '{\"asset_id\": 99}', '{\"asset_id\": 1}')",
+        {"id": lift, "at": moved},
+    )
+    sources, end = file_sources(None), moved + 5 * MINUTE
+    part = Part(database_url, (), sources, (lift,), BEGIN - DAY, BEGIN, end, BEGIN - DAY)
+    raised = [(each.rule, each.raised) for each in (await run_part(part, lambda _: None)).stories]
+    assert raised == ([] if back else [("elevator_offline", to_moment(moved + 2 * MINUTE))])

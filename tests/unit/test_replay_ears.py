@@ -70,3 +70,28 @@ def test_only_what_took_more_than_a_minute_is_late() -> None:
         LateMoment(1, 7, old, NOON, code="tilt_alarm"),
     ]
     assert late_moments([], {}) == []
+
+
+@given(
+    st.dictionaries(st.integers(0, 600), st.none() | st.integers(2, 300), max_size=30),
+    st.dictionaries(st.integers(0, 900), st.booleans(), max_size=4),
+    st.integers(0, 900),
+)
+def test_of_what_was_said_elsewhere_only_whether_it_was_there_is_heard(
+    minutes: dict[int, int | None], statuses: dict[int, bool], minute: int
+) -> None:
+    moments, moved = [each * MINUTE for each in sorted(minutes)], minute * MINUTE
+    late = {at * MINUTE: (at + delay) * MINUTE for at, delay in minutes.items() if delay is not None}
+    given_statuses = [(at * MINUTE, online) for at, online in statuses.items()]
+    everything = heard(Ears(late, given_statuses), moments)
+    there: bool | None = None
+    for each in everything:
+        if each.received < moved:
+            there = each.online if isinstance(each, Status) else there is not None or None
+    since = [
+        each
+        for each in everything
+        if each.received >= moved and (isinstance(each, Status) or each.at >= moved)
+    ]
+    brought = [] if there is None else [Status(moved, there)]
+    assert heard(Ears(late, given_statuses, moved), moments) == brought + since
