@@ -53,7 +53,7 @@ def lines_of(
 ) -> list[Line]:
     """Return the thresholds of the rules' triggers on one signal, for this asset's own attributes.
 
-    `known` are the attributes of its class: what is set for the asset counts where it fits, as for the engine.
+    `known` are the attributes of its class: what is set for the asset counts where it fits, as in the engine.
     """
     values = {name: each.of(attributes) for name, each in known.items()}
     found: dict[float, Line] = {}
