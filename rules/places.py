@@ -61,7 +61,7 @@ class _Left:
 
 _LEFT: Final[LiteralString] = """
       FROM device_state AS s
-      JOIN device AS d ON d.id = s.device_id
+      JOIN device AS d ON d.community_id = s.community_id AND d.id = s.device_id
       JOIN community AS c ON c.id = d.community_id
       LEFT JOIN asset AS a ON a.id = d.asset_id,
       LATERAL (SELECT coalesce(d.retired_at <= %(now)s, false) AS device,
@@ -78,8 +78,10 @@ async def lock(conn: AsyncConnection, device_ids: Iterable[int]) -> None:
     """Keep batches of messages from judging these devices; before the devices' own rows are locked."""
     await conn.execute(
         """
-        SELECT FROM device_state WHERE device_id = ANY(%(ids)s)
-         ORDER BY community_id, device_id FOR UPDATE
+        SELECT FROM device AS d
+          JOIN device_state AS s ON s.community_id = d.community_id AND s.device_id = d.id
+         WHERE d.id = ANY(%(ids)s)
+         ORDER BY s.community_id, s.device_id FOR UPDATE OF s
         """,
         {"ids": list(device_ids)},
     )
@@ -148,20 +150,31 @@ async def _begin_anew(conn: AsyncConnection, left: Sequence[_Left], now: datetim
 
     Whoever moved it has as long as it may be silent to make it speak again.
     """
-    ids = [each.device_id for each in left]
-    await conn.execute("DELETE FROM hearing WHERE device_id = ANY(%(ids)s)", {"ids": ids})
+    keys = {
+        "communities": [each.community_id for each in left],
+        "devices": [each.device_id for each in left],
+    }
+    await conn.execute(
+        """
+        DELETE FROM hearing AS h
+         USING unnest(%(communities)s::int[], %(devices)s::int[]) AS v (community_id, device_id)
+         WHERE h.community_id = v.community_id AND h.device_id = v.device_id
+        """,
+        keys,
+    )
     await conn.execute(
         """
         UPDATE device_state AS s
            SET state = v.state::json, base = NULL, base_at = NULL, next_due = v.next_due,
                asset_id = v.asset_id, since = %(now)s, retired = v.retired
-          FROM unnest(%(devices)s::int[], %(states)s::text[], %(due)s::timestamptz[], %(assets)s::int[],
-                      %(retired)s::boolean[]) AS v (device_id, state, next_due, asset_id, retired)
-         WHERE s.device_id = v.device_id
+          FROM unnest(%(communities)s::int[], %(devices)s::int[], %(states)s::text[], %(due)s::timestamptz[],
+                      %(assets)s::int[], %(retired)s::boolean[])
+               AS v (community_id, device_id, state, next_due, asset_id, retired)
+         WHERE s.community_id = v.community_id AND s.device_id = v.device_id
         """,
         {
+            **keys,
             "now": now,
-            "devices": ids,
             "states": [dump_state(_anew(each, now)) for each in left],
             "due": [_due(each, now) for each in left],
             "assets": [each.asset_id for each in left],

@@ -22,6 +22,7 @@ from gateway.devices.judging import judge
 from gateway.devices.register import GoneMeanwhile, Hand
 from gateway.signals import Device, Heard, Reading
 from rules.apply import hear, wake
+from rules.places import settle
 from rules.rule import HeldBy
 from tests.integration.alarm_world import (
     DESK,
@@ -400,3 +401,30 @@ async def test_many_moves_and_many_batches_leave_no_alarm_where_no_device_is(
         )
         == []
     )
+
+
+async def test_settling_one_device_reads_no_others_memory(conn: AsyncConnection, place: Place) -> None:
+    """An edit of a device costs the same in one community as beside a thousand."""
+    await conn.execute(
+        "INSERT INTO community (code, name_zh, name_en, timezone)"
+        " SELECT 'other-' || n, '', '', 'UTC' FROM generate_series(1, 1000) AS n"
+    )
+    await conn.execute(
+        "INSERT INTO device (community_id, code, profile)"
+        " SELECT id, 'many-' || n, 'bin-native' FROM community, generate_series(1, 5) AS n"
+    )
+    for table in ("device", "device_state"):
+        await conn.execute(f"ANALYZE {table}".encode())
+    device = place.devices["bin-1"].device_id
+    async with conn.transaction():
+        await conn.execute(
+            "UPDATE device SET retired_at = %(at)s WHERE id = %(id)s", {"at": moment(0), "id": device}
+        )
+        await settle(conn, moment(1), [device])
+        [(passed, searched)] = await rows(
+            conn,
+            "SELECT seq_tup_read, idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'device_state'",
+        )
+    assert passed == 0
+    assert searched <= 10
+    assert await rows(conn, "SELECT count(*) FROM device_state WHERE retired") == [(1,)]
