@@ -94,9 +94,10 @@ async def locked_all(conn: AsyncConnection, locking: Locking) -> Locking:
 
     The pipeline they were asked in has ended, and nothing else is under way on the connection.
     """
-    asked, keys = locking.asked, sorted(locking.heard)
-    if asked is None or asked.rowcount == len(keys):
+    asked = locking.asked
+    if asked is None or asked.rowcount == len(locking.heard):
         return locking
+    keys = sorted(locking.heard)
     found = {row.key for row in await asked.fetchall()}
     await store.make_states(conn, [key for key in keys if key not in found])
     return Locking(locking.heard, await store.lock_states(conn, keys))

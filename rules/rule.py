@@ -54,6 +54,11 @@ class HeldBy:
     inspection: bool = False
     emergency: bool | None = None
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules whose alarms it waits for, on the asset itself or on its parent."""
+        return (*self.parents, *self.alarms)
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

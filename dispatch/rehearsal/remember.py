@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-import msgspec
 from psycopg import AsyncConnection
 
 from config.vocabulary import load_vocabulary
@@ -28,7 +27,7 @@ async def remember(conn: AsyncConnection, order: Order, report: Report) -> Past:
         inspections=await store.inspections(conn, asked, _said_by(mine)),
         orders=tuple(each for each in orders if each.lead not in played),
         for_alarms=tuple(each for each in orders if each.lead in played),
-        others=tuple(msgspec.structs.replace(each, told=None) for each in others),
+        others=others,
     )
 
 
@@ -44,7 +43,7 @@ def _kinds(rules: Iterable[Rule]) -> set[str]:
 
 def _named(rules: Iterable[Rule]) -> set[str]:
     """The rules whose alarms keep people from alarms of these."""
-    return {code for rule in rules for code in (*rule.held_by.parents, *rule.held_by.alarms)}
+    return {code for rule in rules for code in rule.held_by.rules}
 
 
 def _said_by(rules: Iterable[Rule]) -> dict[str, int]:

@@ -33,9 +33,8 @@ class DeviceReplay:
         self._facts = facts
         self._state = DeviceState()
         self._due: int | None = None
-        self._alarms: list[Alarm] = []
-        self._stories: list[Story] = []  # of the same alarms
-        self._live: dict[str, int] = {}  # positions in `_alarms`, by rule
+        self._stories: list[Story] = []
+        self._live: dict[str, int] = {}  # positions in `_stories`, by rule
 
     def take(self, given: Said | Status) -> None:
         """Hear what the device said, or that it is there or gone, in the order in which that was heard."""
@@ -55,14 +54,13 @@ class DeviceReplay:
     def leave(self, at: int) -> None:
         """The device is retired: what is on ends there and then."""
         for position in self._live.values():
-            ended = max(at, self._alarms[position].raised)
-            self._change(position, cleared=ended)
+            ended = max(at, self._stories[position].raised)
             self._go_on(position, cleared=ended, over=ended)
         self._live.clear()
 
     def alarms(self, start: int, end: int) -> list[Alarm]:
         """The alarms that were on at some time from `start` to `end`, as they stood at its end."""
-        return seen(self._alarms, start, end)
+        return seen((_alarm_of(each) for each in self._stories), start, end)
 
     @property
     def stories(self) -> Sequence[Story]:
@@ -81,28 +79,25 @@ class DeviceReplay:
         code = effect.rule.code
         match effect:
             case Raised(rule=rule, at=at, page=page):
-                self._live[code] = len(self._alarms)
-                self._alarms.append(Alarm(code, rule.severity, at, paged=page))
+                self._live[code] = len(self._stories)
                 told = now if page else None
                 self._stories.append(Story(0, code, 0, rule.severity, at, now, told))
             case Paged():
-                self._change(self._live[code], paged=True)
                 self._go_on(self._live[code], told=now)
             case Stepped(severity=severity, page=page):
                 position = self._live[code]
-                self._change(position, severity=severity)
                 steps = self._stories[position].steps
                 self._go_on(position, steps=(*steps, Step(now, severity, page)))
             case Cleared(at=at):
-                position = self._live.pop(code)
-                self._change(position, cleared=at)
-                self._go_on(position, cleared=at, over=now)
-
-    def _change(self, position: int, **what: object) -> None:
-        self._alarms[position] = msgspec.structs.replace(self._alarms[position], **what)
+                self._go_on(self._live.pop(code), cleared=at, over=now)
 
     def _go_on(self, position: int, **what: object) -> None:
         self._stories[position] = msgspec.structs.replace(self._stories[position], **what)
+
+
+def _alarm_of(story: Story) -> Alarm:
+    severity = story.steps[-1].severity if story.steps else story.severity
+    return Alarm(story.rule, severity, story.raised, story.cleared, paged=story.told is not None)
 
 
 def seen(alarms: Iterable[Alarm], start: int, end: int) -> list[Alarm]:

@@ -26,7 +26,7 @@ from rules.sources import Source
 from storage.pool import in_utc
 
 # So many devices share a transaction and a cursor.
-AT_ONCE = 200
+DEVICES_AT_ONCE = 200
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -64,9 +64,9 @@ async def run_part(part: Part, tell: Tell) -> Tally:
     async with await AsyncConnection.connect(in_utc(part.url)) as conn:
         await conn.set_read_only(True)
         await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-        for first in range(0, len(part.devices), AT_ONCE):
+        for first in range(0, len(part.devices), DEVICES_AT_ONCE):
             async with conn.transaction():
-                some = await store.subjects(conn, part.devices[first : first + AT_ONCE])
+                some = await store.subjects(conn, part.devices[first : first + DEVICES_AT_ONCE])
                 numbers = await store.signal_numbers(conn)
                 crew = _Run(part, some, books, numbers, tally)
                 await crew.run(conn, lambda done: tell(Progress(first + done, tally.readings)))  # noqa: B023 - called before the next
@@ -84,7 +84,7 @@ def acting_rules(books: Iterable[RuleBook]) -> frozenset[str]:
     """The rules whose alarms ask for work, or keep people from other alarms."""
     rules = [rule for book in books for rule in book.rules]
     asking = {rule.code for rule in rules if rule.order is not None}
-    return frozenset(asking.union(*((*rule.held_by.parents, *rule.held_by.alarms) for rule in rules)))
+    return frozenset(asking.union(*(rule.held_by.rules for rule in rules)))
 
 
 def changed_rules(old: RuleSet, new: RuleSet) -> RuleSet:

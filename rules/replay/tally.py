@@ -6,16 +6,16 @@ from typing import Self
 
 import msgspec
 
-from rules.moments import MINUTE
 from rules.replay.compare import Kind, Pair, overlapping, pairs
 from rules.replay.device import Alarm
+from rules.replay.ears import AT_ONCE
 from rules.replay.story import MOST_STORIES, Story
 from rules.rule import Rule
 
 # So many differences of one rule are kept with their moments; beyond that they are counted.
 MOST_DETAILS = 200
-# What is recorded knows when it was received; a replay takes everything as heard when it happened.
-RECORDED_TOLERANCE = MINUTE
+# What was heard within this is taken as heard when it happened; what is recorded knows when it was received.
+RECORDED_TOLERANCE = AT_ONCE
 
 
 class RuleTally(msgspec.Struct):
