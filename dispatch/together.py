@@ -65,9 +65,7 @@ async def _open(
         )
         for each in party.openings:
             reasons[each.alarm_id] = _because(party)
-    opened = await alarm_orders.insert(
-        conn, rows, [[each.alarm_id for each in party.openings] for party in parties]
-    )
+    opened = await alarm_orders.insert(conn, rows, _alarms(parties))
     if opened:
         moves = [Move(each.id, "open", "open", reasons[each.alarm_id]) for each in opened]
         await order_moves.add_many(conn, moves, now)
@@ -93,9 +91,7 @@ async def _join(
         titles = _titles(party)
         why = Text(zh=f"又有告警并入：{titles.zh}", en=f"joined by another alarm: {titles.en}")
         moves.append(Move(order.id, there.status, there.status, why))
-    await alarm_orders.join(
-        conn, after, [[each.alarm_id for each in party.openings] for party in parties], now
-    )
+    await alarm_orders.join(conn, after, _alarms(parties), now)
     await order_moves.add_many(conn, moves, now)
     await _tell_holders(conn, {move.order_id: move.why for move in moves}, now)
     await notices.orders_changed(conn, after)

@@ -187,16 +187,16 @@ async def inspections(
 
 
 async def alarms(conn: AsyncConnection, asked: Asked, rules: Collection[str]) -> tuple[Story, ...]:
-    """Recorded alarms of some rules that were on at some time, as if replayed, by whichever rules."""
+    """Recorded alarms of some rules that were on at some time, as if replayed, by whichever rules.
+
+    That people were told of them is left out: they only keep other alarms from people.
+    """
     cursor = await conn.execute(
         """
-        SELECT y.device_id, y.rule, y.severity, y.raised_at, y.recorded_at, told.at, y.cleared_at,
+        SELECT y.device_id, y.rule, y.severity, y.raised_at, y.recorded_at, y.cleared_at,
                CASE WHEN y.cleared_at IS NOT NULL
                     THEN greatest(coalesce(y.cleared_known_at, y.cleared_at), y.recorded_at) END
           FROM alarm AS y
-          LEFT JOIN LATERAL (
-               SELECT min(e.at) AS at FROM alarm_event AS e
-                WHERE e.alarm_id = y.id AND e.kind IN ('paged', 'held', 'muted')) AS told ON true
          WHERE y.community_id = ANY(%(communities)s) AND y.rule = ANY(%(rules)s) AND y.raised_at < %(end)s
            AND (y.cleared_at IS NULL OR y.cleared_at > %(start)s)
          ORDER BY y.id
@@ -212,11 +212,10 @@ async def alarms(conn: AsyncConnection, asked: Asked, rules: Collection[str]) ->
                 severity,
                 to_moment(raised),
                 to_moment(known),
-                _moment(told),
-                _moment(cleared),
-                _moment(over),
+                cleared=_moment(cleared),
+                over=_moment(over),
             )
-            async for device, rule, severity, raised, known, told, cleared, over in cursor
+            async for device, rule, severity, raised, known, cleared, over in cursor
         ]
     )
 
