@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from gateway.signals import Heard
 from rules.replay.ears import AT_ONCE
-from storage.points import LateMoment
+from storage.store import LateMoment
 
 LATEST = timedelta(microseconds=AT_ONCE)
 

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +39,3 @@ def with_gaps(found: list[Bucket], start: datetime, end: datetime, step: timedel
     known = {bucket.start: bucket for bucket in found}
     count = math.ceil((end - start) / step)
     return [known.get(start + index * step, Bucket(start + index * step)) for index in range(count)]
-
-
-class LateMoment(NamedTuple):
-    """A moment heard late, with one signal or one event code that came with it."""
-
-    community_id: int
-    device_id: int
-    ts: datetime
-    heard_at: datetime
-    signal_id: int | None = None
-    code: str | None = None

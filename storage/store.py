@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from psycopg import AsyncConnection, AsyncCursor, sql
 from psycopg.rows import TupleRow, class_row, scalar_row, tuple_row
 
 from storage.columns import Doubles, Integers, Moments, Smallints
 from storage.month import Month
-from storage.points import Bucket, LateMoment, Sample
+from storage.points import Bucket, Sample
 
 PARTITION_LOCK = 0x70617274  # "part"
 
@@ -129,6 +130,17 @@ async def delete_events(conn: AsyncConnection, before: datetime) -> int:
     await conn.execute("DELETE FROM presence WHERE heard_at < %(before)s", moment)
     deleted = await conn.execute("DELETE FROM event WHERE ts < %(before)s", moment)
     return deleted.rowcount
+
+
+class LateMoment(NamedTuple):
+    """A moment heard late, with one signal or one event code that came with it."""
+
+    community_id: int
+    device_id: int
+    ts: datetime
+    heard_at: datetime
+    signal_id: int | None = None
+    code: str | None = None
 
 
 async def insert_late(conn: AsyncConnection, late: Sequence[LateMoment]) -> None:

@@ -17,9 +17,9 @@ from psycopg.pq import TransactionStatus
 from storage import chart_store, columns, levels, rollup_store, rollups, store
 from storage.levels import HOUR, Grid
 from storage.month import Month, months
-from storage.points import Bucket, LateMoment, Sample, with_gaps
+from storage.points import Bucket, Sample, with_gaps
 from storage.rollup_store import Piece
-from storage.store import ReadingColumns
+from storage.store import LateMoment, ReadingColumns
 
 __all__ = [
     "Bucket",

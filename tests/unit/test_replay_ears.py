@@ -10,7 +10,7 @@ from gateway.signals import Device, Event, Heard, Measurement
 from rules.engine import Said, Status
 from rules.moments import HOUR, MINUTE
 from rules.replay.ears import AT_ONCE, Ears
-from storage.points import LateMoment
+from storage.store import LateMoment
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BIN = Device(1, 7, "bund", "bin-7", "bin-native", 3, "bin")
