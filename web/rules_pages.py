@@ -175,17 +175,18 @@ async def back(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/rules/{file}")
 
 
-REFUSALS: Final = (Busy, ChangedMeanwhile, NoReason, NoSuchVersion, Unchanged, RuleFileError)
+REFUSALS: Final = (Busy, ChangedMeanwhile, OtherFile, NoReason, NoSuchVersion, Unchanged, RuleFileError)
 
 
 def said(request: web.Request, refusal: Exception) -> str:
     """Say why rules were not switched, in the reader's language."""
     say = translator(request)
     match refusal:
-        case ChangedMeanwhile(newest=newest, who=who, at=at):
-            retry = say.gettext("Nothing was changed: look, then retry.")
-            other = isinstance(refusal, OtherFile)
-            return f"{other_file(request) if other else switched_by(request, newest, who, at)} {retry}"
+        case ChangedMeanwhile() | OtherFile():
+            now, retry = other_file(request), say.gettext("Nothing was changed: look, then retry.")
+            if isinstance(refusal, ChangedMeanwhile):
+                now = switched_by(request, refusal.newest, refusal.who, refusal.at)
+            return f"{now} {retry}"
         case Unchanged():
             return say.gettext("These rules are in force already; nothing was changed.")
         case NoReason():

@@ -40,19 +40,18 @@ class ChangedMeanwhile(SwitchRefused):
         self.file, self.base, self.newest, self.who, self.at = file, base, newest, who, at
 
 
-class OtherFile(ChangedMeanwhile):
+class OtherFile(SwitchRefused):
     """The file on disk is another than these words were made from: what changed in it is not in them.
 
     Switching them on would take back what a release brought, and nobody would be told.
     """
 
-    def __init__(self, file: str, version: int) -> None:
-        SwitchRefused.__init__(
-            self,
+    def __init__(self, file: str) -> None:
+        super().__init__(
             f"the file of {file} is another than these rules were made from (a newer release?): "
-            "look at what it says now, then switch again",
+            "look at what it says now, then switch again"
         )
-        self.file, self.base, self.newest, self.who, self.at = file, version, version, "", None
+        self.file = file
 
 
 class Unchanged(SwitchRefused):
@@ -141,7 +140,7 @@ async def switch_on(
     if known.file(file) is None and file not in known.newest and base:
         raise NoSuchVersion(file, None, [source.name for source in known.sources])
     if made_from is not None and known.version(file) == base and made_from != known.digest(file):
-        raise OtherFile(file, base)
+        raise OtherFile(file)
     return await _switch(conn, known, file, text, base, by, now, back_to=None)
 
 
