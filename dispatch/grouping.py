@@ -7,7 +7,7 @@ from datetime import datetime
 from config.checklist import ChecklistItem
 from config.text import Text
 from dispatch.new_order import NewOrder
-from dispatch.status import SEVERITIES, WAITING, Severity, Status
+from dispatch.status import SEVERITIES, UNACCEPTED, Severity, Status
 from rules.rule import Group
 
 
@@ -138,7 +138,7 @@ def joined(order: Joinable, party: Party) -> Joinable:
 
 def goes(status: Status, *, cancel_on_clear: bool, still: int) -> bool:
     """Whether an order goes when alarms of it end: all are over, it says so, and nobody has accepted it."""
-    return cancel_on_clear and still == 0 and status in WAITING | {"assigned"}
+    return cancel_on_clear and still == 0 and status in UNACCEPTED
 
 
 def soonest(moments: Iterable[datetime | None]) -> datetime | None:

@@ -13,7 +13,7 @@ from dispatch.clocks import Calendar
 from dispatch.order import Order
 from dispatch.policy import Deadlines, Policy
 from dispatch.refusals import BadField, IllegalMove
-from dispatch.status import HELD, WAITING, Severity, Status, allowed
+from dispatch.status import HELD, UNACCEPTED, Severity, Status, allowed
 
 CALM: dict[str, Any] = {"cause": None, "step": 0, "escalated_at": None, "escalation": Text(zh="", en="")}
 FREED: dict[str, Any] = {"assignee_id": None, "progress_by": None}
@@ -131,7 +131,7 @@ def lifted(
     order: Order, severity: Severity, limits: Deadlines, now: datetime, calendar: Calendar | None
 ) -> Order:
     """Make the order more severe; a deadline counted from now holds where it is earlier than the order's."""
-    waits = order.status in WAITING | {"assigned"}
+    waits = order.status in UNACCEPTED
     on_the_way = waits or order.status in {"accepted", "en_route"}
     if order.paused_at is not None:  # its clocks stand still, and move on by the pause when they go again
         limits = Deadlines(clock=limits.clock)

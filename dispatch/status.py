@@ -66,12 +66,14 @@ NEXT_MOVES: dict[Status, tuple[str, Text]] = {
 
 # Statuses in which nobody has taken the order yet: the matching looks for somebody.
 WAITING: frozenset[Status] = frozenset({"open", "reopened"})
+# Statuses in which nobody has accepted it, whether or not somebody is asked.
+UNACCEPTED: frozenset[Status] = WAITING | {"assigned"}
 # Statuses in which a technician holds the order.
 HELD: frozenset[Status] = frozenset({"accepted", "en_route", "in_progress", "on_hold"})
 # Statuses in which somebody is at work, or has interrupted it.
 AT_WORK: frozenset[Status] = frozenset({"in_progress", "on_hold"})
 # Statuses that ask for somebody's attention; the others are over (or wait for the office only).
-LIVE: frozenset[Status] = WAITING | HELD | {"assigned"}
+LIVE: frozenset[Status] = UNACCEPTED | HELD
 
 
 def allowed(before: Status, after: Status) -> bool:

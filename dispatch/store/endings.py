@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from config.text import Text
+from dispatch.status import UNACCEPTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,9 @@ async def cancel(conn: AsyncConnection, order_ids: Sequence[int]) -> None:
            SET status = 'cancelled', progress_by = NULL, paused_at = NULL, held_at = NULL, hold_reason = NULL,
                escalation_cause = NULL, escalation_step = 0, escalated_at = NULL, escalation_zh = '',
                escalation_en = '', due_at = NULL
-         WHERE id = ANY(%(ids)s) AND status IN ('open', 'reopened', 'assigned')
+         WHERE id = ANY(%(ids)s) AND status = ANY(%(unaccepted)s)
         """,
-        {"ids": list(order_ids)},
+        {"ids": list(order_ids), "unaccepted": sorted(UNACCEPTED)},
     )
 
 
