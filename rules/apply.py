@@ -239,7 +239,8 @@ async def _run_out(
         if len(waiting) == 1:
             device = waiting[0].device
             name = f"{device.community}/{device.code}"
-            log.exception("the timers of %s could not run; again in %s", name, SETBACK)
+            # One traceback of a pass is enough: a fault of a rule is the same in thousands of devices.
+            log.exception("the timers of %s could not run; again in %s", name, SETBACK, exc_info=not at_fault)
             why = printable(f"{type(error).__name__}: {error}").partition("\n")[0]
             at_fault.append(AtFault(device, why[:LONGEST_WHY]))
             return

@@ -93,7 +93,7 @@ async def test_a_finding_that_cannot_be_stored_is_put_off_and_all_others_are_rai
 
 
 async def test_a_memory_that_we_cannot_step_stops_no_other(
-    conn: AsyncConnection, bins: list[Device], book: RuleBook
+    conn: AsyncConnection, bins: list[Device], book: RuleBook, caplog: pytest.LogCaptureFixture
 ) -> None:
     await conn.execute(
         "UPDATE device_state SET state = '[\"nonsense\"]' WHERE device_id = ANY(%s)",
@@ -101,6 +101,8 @@ async def test_a_memory_that_we_cannot_step_stops_no_other(
     )
     woken = await wake(conn, minutes(5), book)
     assert sorted(each.device.code for each in woken.at_fault) == ["bin-0", "bin-6"]
+    logged = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert [bool(each.exc_info) for each in logged] == [True, False], "one traceback tells the fault"
     assert await raised(conn, bins) == [0, 1, 1, 1, 1, 1, 0]
     assert await next_due(conn) == minutes(5) + SETBACK
 
