@@ -1,13 +1,21 @@
 """The timers of rules, run by the worker: what runs out, what follows from it, and whom we fail at."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from psycopg import AsyncConnection
+
 from clerestory.site import Site
 from clerestory.tracing import Traced, mark, minted, tell
+from dispatch import leaving
 from dispatch.alarms import follow
+from gateway.signals import Device
 from rules.apply import SETBACK, AtFault, next_due, wake
 from rules.changes import AlarmChange
+from storage.unwell import is_unwell
+
+log = logging.getLogger(__name__)
 
 
 class Timers:
@@ -28,9 +36,10 @@ class Timers:
                 await follow(conn, changes, now)
 
             woken = await wake(conn, now, await self._site.rules.now(conn), act)
+            unsettled = await _settle(conn, woken.left, now)
             due = await next_due(conn)
         tell([Traced(change, minted(change)) for change in woken.changes])
-        self._note(woken.at_fault, now)
+        self._note([*woken.at_fault, *unsettled], now)
         return due
 
     def failing(self) -> dict[str, str]:
@@ -43,3 +52,24 @@ class Timers:
         kept = {name: each for name, each in self._at_fault.items() if now < each[1] + 2 * SETBACK}
         failed = {f"{each.device.community}/{each.device.code}": (each.why, now) for each in at_fault}
         self._at_fault = {**kept, **failed}
+
+
+async def _settle(conn: AsyncConnection, left: Sequence[Device], now: datetime) -> list[AtFault]:
+    """End the alarms of devices that time or others moved or retired; where that fails, one by one.
+
+    They are put off already: whom we fail at is looked at again then.
+    """
+    if not left:
+        return []
+    try:
+        async with conn.transaction():
+            await leaving.settle(conn, now, [each.device_id for each in left])
+    except Exception as error:
+        if is_unwell(error):
+            raise
+        if len(left) == 1:
+            log.exception("%s/%s has left and could not be settled", left[0].community, left[0].code)
+            return [AtFault.of(left[0], error)]
+    else:
+        return []
+    return [fault for each in left for fault in await _settle(conn, [each], now)]

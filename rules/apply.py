@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 import msgspec
 from psycopg import AsyncConnection, AsyncCursor
@@ -189,13 +190,20 @@ class AtFault:
     device: Device
     why: str
 
+    @classmethod
+    def of(cls, device: Device, error: Exception) -> Self:
+        """Say what went wrong in one line, no longer than a page can show."""
+        why = printable(f"{type(error).__name__}: {error}").partition("\n")[0]
+        return cls(device, why[:LONGEST_WHY])
+
 
 @dataclass(frozen=True, slots=True)
 class Woken:
-    """What timers came to: what changed, and the devices that we failed at."""
+    """What timers came to: what changed, the devices that we failed at, and those still to be settled."""
 
     changes: Sequence[AlarmChange]
     at_fault: Sequence[AtFault]
+    left: Sequence[Device]
 
 
 async def wake(
@@ -204,16 +212,20 @@ async def wake(
     """Let timers run out whose time has come, of devices nobody else is stepping at this moment.
 
     At most `limit` devices; call it again while `next_due` is not after `now`. A device that we fail at keeps
-    no other from its timers: nothing of it is kept, and it is put off for a few minutes.
+    no other from its timers: nothing of it is kept, and it is put off for a few minutes. So is one that was
+    moved or retired and that nobody has settled: what it remembers is not about what it watches now.
     """
-    waiting = await store.lock_due(conn, now, limit)
+    due = await store.lock_due(conn, now, limit)
+    waiting = [row for row in due if not row.left]
+    left = [row.device for row in due if row.left]
     changes: list[AlarmChange] = []
     at_fault: list[AtFault] = []
     if waiting:
         await _run_out(conn, waiting, now, book, act, changes, at_fault)
-    if at_fault:
-        await store.put_off(conn, [each.device.key for each in at_fault], now + SETBACK)
-    return Woken(changes, at_fault)
+    if at_fault or left:
+        put_off = [*(each.device for each in at_fault), *left]
+        await store.put_off(conn, [each.key for each in put_off], now + SETBACK)
+    return Woken(changes, at_fault, left)
 
 
 async def _run_out(
@@ -241,8 +253,7 @@ async def _run_out(
             name = f"{device.community}/{device.code}"
             # One traceback of a pass is enough: a fault of a rule is the same in thousands of devices.
             log.exception("the timers of %s could not run; again in %s", name, SETBACK, exc_info=not at_fault)
-            why = printable(f"{type(error).__name__}: {error}").partition("\n")[0]
-            at_fault.append(AtFault(device, why[:LONGEST_WHY]))
+            at_fault.append(AtFault.of(device, error))
             return
     else:
         changes += found
@@ -257,10 +268,8 @@ async def _timers(
 ) -> list[AlarmChange]:
     saves: list[Save] = []
     findings: list[Finding] = []
-    behind = [row.key for row in waiting if row.about != row.asset_id]
-    moved = await store.watched(conn, behind) if behind else {}
     for row in waiting:
-        device = moved.get(row.key, row.device)
+        device = row.device
         rules = rules_for(device, book)
         facts = facts_of(device, rules)
         state = renewed(load_state(row.state), rules)

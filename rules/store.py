@@ -78,13 +78,13 @@ class Watched:
 class DueRow(Watched):
     """A device's memory, locked because its time has come, with what its rules need to know of it.
 
-    `about` is what the device watches by its memory: where that is not its asset, it was moved meanwhile.
+    `left`: it was moved, retired or brought back since, which nobody has settled (`rules.places`).
     """
 
     state: bytes
     next_due: datetime | None
-    about: int | None
     retired: bool
+    left: bool
 
 
 class Save(NamedTuple):
@@ -188,9 +188,10 @@ async def lock_due(conn: AsyncConnection, now: datetime, limit: int) -> list[Due
             SELECT"""
             + WATCHED
             + """
-                   , convert_to(s.state::text, 'UTF8') AS state, s.next_due, s.asset_id AS about,
-                   s.retired OR coalesce(d.retired_at <= %(now)s, false)
-                     OR coalesce(a.retired_on <= (%(now)s AT TIME ZONE c.timezone)::date, false) AS retired
+                   , convert_to(s.state::text, 'UTF8') AS state, s.next_due, s.retired,
+                   s.asset_id IS DISTINCT FROM d.asset_id
+                     OR s.retired <> (coalesce(d.retired_at <= %(now)s, false)
+                        OR coalesce(a.retired_on <= (%(now)s AT TIME ZONE c.timezone)::date, false)) AS left
             FROM device_state s
             JOIN device d ON d.id = s.device_id
             JOIN community c ON c.id = s.community_id

@@ -10,9 +10,10 @@ from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
 
 from gateway.signals import Device, Event, Heard, Reading
-from rules.apply import end_retired_rules, hear, next_due, wake
+from rules.apply import SETBACK, end_retired_rules, hear, next_due, wake
 from rules.book import RuleBook, load_rulebook
 from rules.changes import AlarmChange
+from rules.places import settle
 from storage.notify import listen
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -253,7 +254,11 @@ async def test_a_retired_device_is_left_in_peace(conn: AsyncConnection, book: Ru
     device = await install(conn)
     await hear(conn, [fill(device, 20, 0)], book)
     await conn.execute("UPDATE device SET retired_at = %(at)s", {"at": minutes(10)})
-    assert (await wake(conn, NOON + timedelta(days=9), book)).changes == []
+    later = NOON + timedelta(days=9)
+    woken = await wake(conn, later, book)
+    assert (woken.changes, [each.code for each in woken.left]) == ([], ["bin-1"])
+    assert await next_due(conn) == later + SETBACK
+    await settle(conn, later, [each.device_id for each in woken.left])
     assert await next_due(conn) is None
 
 

@@ -1,6 +1,7 @@
 """A device that we fail at, be it one finding or one memory, keeps no other from its timers."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 from psycopg import AsyncConnection
@@ -18,6 +19,7 @@ from tests.integration.gateway_world import one
 from tests.integration.test_rules_apply import fill, install, minutes, rows
 from tests.manual_clock import ManualClock
 
+DAY = timedelta(days=1)
 OVERFLOW = "SELECT count(*) FROM alarm WHERE rule = 'bin_overflow' AND device_id = %(id)s"
 
 
@@ -162,3 +164,55 @@ async def test_the_operations_page_hears_of_it_until_it_works_again(
     clock.set(minutes(6) + 3 * SETBACK)
     assert timers.failing() == {}
     assert "timers" not in figures(site.watch, {}, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_has_left_is_settled_before_its_timers_run(
+    conn: AsyncConnection, pool: AsyncConnectionPool, database_url: str, bins: list[Device], *, fails: bool
+) -> None:
+    """Retired by a statement, and with an asset whose day has come: neither is taken for silent.
+
+    One of them that cannot be settled is put off, and keeps no other from anything.
+    """
+    clock = ManualClock(minutes(5))
+    timers = Timers(Site(Settings(), clock, pool, database_url, ""))
+    await timers.step()
+    assert await raised(conn, bins) == [1] * 7
+    await conn.execute("UPDATE device SET retired_at = %s WHERE id = %s", (minutes(6), bins[0].device_id))
+    await conn.execute("UPDATE asset SET retired_on = %s WHERE id = %s", (minutes(0) + DAY, bins[1].asset_id))
+    if fails:
+        await poison(conn, bins[0])
+        await conn.execute(
+            "CREATE TRIGGER poisoned_end BEFORE UPDATE ON alarm FOR EACH ROW EXECUTE FUNCTION poisoned()"
+        )
+    clock.set(minutes(5) + 9 * DAY)
+    await timers.step()
+    live = "SELECT device_id, rule FROM alarm WHERE cleared_at IS NULL ORDER BY device_id, rule"
+    found = await (await conn.execute(live)).fetchall()
+    left = [bins[0].device_id] if fails else []
+    assert [device for device, rule in found if rule == "bin_overflow"] == [
+        *left, *(each.device_id for each in bins[2:]),
+    ]  # fmt: skip
+    silent = {device for device, rule in found if rule != "bin_overflow"}
+    assert silent == {each.device_id for each in bins[2:]}
+    why = (
+        "SELECT o.status, m.why_en FROM work_order o JOIN order_move m ON m.order_id = o.id"
+        " JOIN alarm a ON a.id = o.alarm_id WHERE a.device_id = %s ORDER BY m.id DESC LIMIT 1"
+    )
+    cancelled = {
+        each.code: await (await conn.execute(why, (each.device_id,))).fetchone() for each in bins[:2]
+    }
+    assert cancelled["bin-1"] == ("cancelled", "the asset was retired")
+    assert list(timers.failing()) == (["bund/bin-0"] if fails else [])
+    if fails:
+        assert (
+            await one(
+                conn, "SELECT next_due FROM device_state WHERE device_id = %(id)s", {"id": bins[0].device_id}
+            )
+            == clock.now() + SETBACK
+        )
+        await conn.execute("DELETE FROM poison")
+        clock.set(clock.now() + SETBACK)
+        await timers.step()
+        cancelled["bin-0"] = await (await conn.execute(why, (bins[0].device_id,))).fetchone()
+    assert cancelled["bin-0"] == ("cancelled", "its device was retired")
