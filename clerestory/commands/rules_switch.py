@@ -74,7 +74,7 @@ def switch_on_command(
     """Put the rules of FILE in force in every running process, without a restart."""
 
     async def act(conn: AsyncConnection, site: Site) -> None:
-        known = await site.rules.refresh(conn)
+        known = await _known(site)
         changed = changed_source(file, replaces, known.sources)
         expected = known.version(changed.name) if base is None else base
         by = By(who or getpass.getuser(), reason)
@@ -98,13 +98,19 @@ def back(file: str, version: int, base: int | None, reason: str, who: str | None
     """Put an earlier VERSION of the rule file FILE in force again; 0 is the file itself."""
 
     async def act(conn: AsyncConnection, site: Site) -> None:
-        known = await site.rules.refresh(conn)
+        known = await _known(site)
         expected = known.version(file) if base is None else base
         by = By(who or getpass.getuser(), reason)
         done = await go_back(conn, known.files, file, version, expected, by, site.clock.now())
         await _finish(conn, site, done)
 
     act_on_site(act, SwitchRefused)
+
+
+async def _known(site: Site) -> InForce:
+    """What is in force; on a connection of its own, as whoever reads it in the transaction is not alone."""
+    async with site.pool.connection() as conn:
+        return await site.rules.refresh(conn)
 
 
 async def _finish(conn: AsyncConnection, site: Site, done: Switched) -> None:

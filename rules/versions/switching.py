@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg import AsyncConnection
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from config.text import unprintable
 from rules.book import RuleBook, load_sources
@@ -169,7 +169,7 @@ async def _alone(conn: AsyncConnection, files: Sequence[Source], by: By) -> InFo
         raise NoReason
     try:
         await store.switch_alone(conn, PATIENCE)
-    except LockNotAvailable as error:
+    except (LockNotAvailable, DeadlockDetected) as error:
         raise Busy from error
     return await asyncio.to_thread(in_force, files, await store.newest(conn))  # it takes a while to compile
 

@@ -1,6 +1,8 @@
 """`clerestory rules versions`, `switch-on` and `back`, as a person meets them."""
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE, create_subprocess_exec
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from psycopg import AsyncConnection
 
 from clerestory.cli import main
 from rules.sources import shipped_rules
-from tests.integration.gateway_world import make_world, one
+from rules.versions import store
+from tests.integration.gateway_world import make_world, one, until
 
 BIN = next(path for path in shipped_rules() if path.stem == "bin").read_text(encoding="utf-8")
 
@@ -52,6 +55,35 @@ async def test_on_and_back_with_who_and_why(conn: AsyncConnection, tmp_path: Pat
         ("1", "Chen", "too late"),
     ]
     assert await one(conn, "SELECT count(*) FROM rule_version") == 3
+
+
+async def switched(file: Path, reason: str) -> tuple[int | None, str]:
+    """The command in a process of its own."""
+    words = ["rules", "switch-on", str(file), "--reason", reason]
+    command = str(Path(sys.executable).with_name("clerestory"))
+    running = await create_subprocess_exec(command, *words, stdout=PIPE, stderr=PIPE)
+    said, trouble = await running.communicate()
+    return running.returncode, (said + trouble).decode()
+
+
+@pytest.mark.usefixtures("at_home")
+async def test_of_two_who_switch_at_once_one_does_and_the_other_is_told(
+    conn: AsyncConnection, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    files = [changed(tmp_path), changed(tmp_path / "other", 70)]
+
+    async def both_wait() -> bool:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        return bool(await one(conn, waiting) == len(files))
+
+    async with conn.transaction():
+        await store.switch_alone(conn, "1min")
+        switching = [asyncio.create_task(switched(file, "now")) for file in files]
+        await until(both_wait, "both to wait for their turn")
+    done = await asyncio.gather(*switching)
+    assert all("Traceback" not in said for _, said in done), done
+    assert await one(conn, "SELECT count(*) FROM rule_version") == sum(code == 0 for code, _ in done) > 0
 
 
 @pytest.mark.usefixtures("at_home")
