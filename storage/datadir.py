@@ -4,12 +4,14 @@ As root the directory itself, its lock and its password stay root's; only the fo
 are handed to the user it runs as, so that user can plant nothing we would follow. Parents are never changed.
 """
 
+import asyncio
 import fcntl
 import os
 import shutil
 import stat
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from storage.unprivileged import Account, DataDirUnreachable, choose_account
 
@@ -28,6 +30,33 @@ class AlreadyRunning(RuntimeError):
         )
         self.directory = directory
         self.pid = pid
+
+
+class Users:
+    """Those who use a server that one of them started: shared among them, exclusive for who stops it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "users"
+        self._file = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+
+    async def lock(self, how: int) -> None:
+        """Wait for the lock, `fcntl.LOCK_SH` or `LOCK_EX`; it ends with the block, or with this process."""
+        if self._file < 0:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        while True:
+            try:
+                fcntl.flock(self._file, how | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await asyncio.sleep(0.05)
+            else:
+                return
 
 
 class DataDir:

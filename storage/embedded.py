@@ -1,6 +1,7 @@
 """Our own PostgreSQL where no server was given: stops with us, and recovers after any crash."""
 
 import asyncio
+import fcntl
 import logging
 import secrets
 import signal
@@ -15,7 +16,7 @@ from urllib.parse import quote
 import psycopg
 
 from storage.binaries import BinariesMissing, runnable_bin
-from storage.datadir import AlreadyRunning, DataDir
+from storage.datadir import AlreadyRunning, DataDir, Users
 from storage.postmaster import (
     FAST_SECONDS,
     IMMEDIATE_SECONDS,
@@ -256,14 +257,26 @@ def running_url(directory: Path) -> str | None:
 async def open_database(directory: Path) -> AsyncIterator[str]:
     """Our own server's address: joined where another process of ours runs it, else started for this block.
 
-    For commands beside a running site. Whoever is to be the only one uses `EmbeddedPostgres` itself.
+    For commands beside a running site. Whoever is to be the only one uses `EmbeddedPostgres` itself. A server
+    that was started here is stopped when nobody who joined it here uses it any longer.
     """
     async with AsyncExitStack() as stack:
+        users = stack.enter_context(Users(directory))
         try:
-            url = (await stack.enter_async_context(EmbeddedPostgres(directory))).url
+            url = await _own(stack, directory, users)
         except AlreadyRunning:
-            url = await _join(directory)
+            await users.lock(fcntl.LOCK_SH)
+            try:
+                url = await _own(stack, directory, users)  # whoever had it was about to stop it
+            except AlreadyRunning:
+                url = await _join(directory)
         yield url
+
+
+async def _own(stack: AsyncExitStack, directory: Path, users: Users) -> str:
+    server = await stack.enter_async_context(EmbeddedPostgres(directory))
+    stack.push_async_callback(users.lock, fcntl.LOCK_EX)
+    return server.url
 
 
 async def _join(directory: Path) -> str:

@@ -7,6 +7,7 @@ import signal
 import site
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -267,6 +268,33 @@ async def test_commands_join_a_running_server_and_leave_it_running(home: Path) -
             assert joined == server.url
         async with await psycopg.AsyncConnection.connect(server.url):
             pass
+
+
+async def test_who_started_it_stops_it_when_nobody_uses_it_any_longer(home: Path) -> None:
+    directory = home / "data"
+    started, joined, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def start() -> None:
+        async with open_database(directory):
+            started.set()
+            await joined.wait()
+
+    async def join() -> None:
+        await started.wait()
+        async with open_database(directory) as url, await psycopg.AsyncConnection.connect(url) as conn:
+            joined.set()
+            with suppress(TimeoutError):  # time enough for it to stop, were it not for us
+                await asyncio.wait_for(asyncio.shield(first), 2)
+            await conn.execute("SELECT 1")
+            done.set()
+
+    first = asyncio.create_task(start())
+    await join()
+    await first
+    assert done.is_set()
+    assert running_url(directory) is None
+    async with open_database(directory) as url, await psycopg.AsyncConnection.connect(url):
+        pass
 
 
 async def test_a_path_too_long_for_a_socket_is_fine(home: Path) -> None:
