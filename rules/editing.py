@@ -95,7 +95,8 @@ def open_rule(source: Source, code: str) -> Opened | None:
 def put_back(opened: Opened, fields: Fields) -> Made:
     """The file with the rule as the form has it. Texts that say what they said keep their lines."""
     text: list[str] = [*opened.before]
-    origin: list[tuple[Area, int]] = [("file", n) for n in range(1, len(opened.before) + 1)]
+    origin: list[tuple[Area, int]] = [("file", n) for n in range(1, len(opened.before))]
+    origin.append(("logic", 1))  # what a rule lacks is said at its own first line
     logic = fields.logic.replace("\r\n", "\n").rstrip().split("\n")
     place = next((n for n, line in enumerate(logic) if re.match(r"order\s*:", line)), len(logic))
     for n, line in enumerate(logic):
@@ -121,10 +122,12 @@ def logic_not_yaml(fields: Fields) -> Place | None:
     if not fields.logic.strip():
         return None
     try:
-        parse_document(fields.logic.replace("\r\n", "\n"), "")
+        content = parse_document(fields.logic.replace("\r\n", "\n"), "").content
     except RuleFileError as error:
         first = error.problems[0]
         return Place("logic", first.line, first.column, first.message)
+    if content is not None and not isinstance(content, dict):
+        return Place("logic", 1, 1, "a rule is written as `name: value`, one part a line")
     return None
 
 

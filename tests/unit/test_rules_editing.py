@@ -98,6 +98,16 @@ def test_a_mistake_is_shown_in_the_field_it_is_in() -> None:
     assert areas == {"title"}
 
 
+def test_what_a_rule_lacks_is_shown_at_its_own_first_line() -> None:
+    opened = opened_of(BIN, "bin_overflow")
+    assert opened is not None
+    logic = "\n".join(line for line in opened.fields.logic.split("\n") if not line.startswith("severity:"))
+    made = put_back(opened, Fields(logic, opened.fields.texts))
+    [place] = [made.place(problem) for problem in compile_text(made.text, "").problems]
+    assert (place.area, place.line, place.column) == ("logic", 1, 1)
+    assert "severity" in place.message
+
+
 def test_what_cannot_be_taken_apart_is_edited_whole() -> None:
     assert opened_of(BIN, "nothing_of_the_kind") is None
     assert opened_of("rules: [", "x") is None
@@ -113,3 +123,6 @@ def test_a_bracket_left_open_is_shown_in_the_logic_not_in_the_texts_below() -> N
     assert found.area == "logic"
     assert logic_not_yaml(Fields("severity: minor\r\nwhen: tilted\r\n", {})) is None
     assert logic_not_yaml(Fields("", {})) is None
+    assert logic_not_yaml(Fields("- severity: minor", {})) == Place(
+        "logic", 1, 1, "a rule is written as `name: value`, one part a line"
+    )
